@@ -1,1 +1,4 @@
+//! The one integration test binary. Each subject is a module; `tidy` fails on a file not named
+//! here.
 
+mod tidy;

@@ -1,4 +1,4 @@
-//! The names of things: every identifier is a type of its own, so that none can stand in for another.
+//! The names of things: every identifier is a type of its own, so none can stand in for another.
 
 use std::fmt;
 use std::str::FromStr;
