@@ -1,5 +1,6 @@
 //! The only room that touches anything real: clock, processes, files, clusters, metrics.
 
 mod clock;
+pub mod kubernetes;
 
 pub use clock::Clock;
