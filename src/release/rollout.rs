@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Clean, Digest, Epoch};
+use super::{Clean, Epoch, Revision};
 
 /// One of the two places a version can run in. Neither is "the new one": slots alternate.
 #[derive(
@@ -161,10 +161,10 @@ pub struct EndpointCount {
     pub others: u32,
 }
 
-/// A version that failed in production; a later release that carries it stops at the gate.
+/// A revision that failed in production; a later release that carries it stops at the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Latch {
+    pub revision: Revision,
     pub images: Vec<Clean>,
-    pub digest: Digest,
     pub reason: Clean,
 }
