@@ -2,5 +2,6 @@
 
 mod clock;
 pub mod kubernetes;
+pub mod logpipe;
 
 pub use clock::Clock;

@@ -1,0 +1,171 @@
+//! Finds secrets in a line.
+//!
+//! Almost no line holds one, so a line first passes a filter: of every variant's first eight
+//! bytes all five grams of four bytes are in a table of bits, and of a line only each fifth gram
+//! is looked up, which must meet one of them. Only a line that passes is searched exactly.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use super::variant::variants;
+use crate::release::Secret;
+
+/// What stands where a secret stood.
+pub const MASK: &str = "•••";
+
+/// Bits in each table: 2^18, 32 KiB, so that both stay in the second-level cache at worst.
+const TABLE_BITS: u32 = 18;
+const GRAM: usize = 4;
+/// Distance of the grams looked up: a variant has at least 8 bytes, so 8 - 4 + 1 starts.
+const STRIDE: usize = 5;
+
+/// The secrets of one step in all their forms, ready to be searched for.
+pub struct Masks {
+    search: Option<Search>,
+}
+
+struct Search {
+    exact: AhoCorasick,
+    /// The variants in order, for finding one that has only begun.
+    sorted: Vec<Vec<u8>>,
+    longest: usize,
+    coarse: Vec<u64>,
+    fine: Vec<u64>,
+}
+
+impl Masks {
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let all: BTreeSet<Vec<u8>> = secrets.into_iter().flat_map(variants).collect();
+        if all.is_empty() {
+            return Self { search: None };
+        }
+        let exact = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&all)
+            .or_else(|_| AhoCorasick::new(&all))
+            .expect("secrets are bounded in size by the spec that carries them");
+        let mut search = Search {
+            exact,
+            longest: all.iter().map(Vec::len).max().unwrap_or(0),
+            sorted: all.into_iter().collect(),
+            coarse: vec![0; 1 << (TABLE_BITS - 6)],
+            fine: vec![0; 1 << (TABLE_BITS - 6)],
+        };
+        for variant in &search.sorted {
+            for gram in variant.windows(GRAM).take(STRIDE) {
+                let gram = word(gram);
+                set(&mut search.coarse, coarse(gram));
+                set(&mut search.fine, fine(gram));
+            }
+        }
+        Self { search: Some(search) }
+    }
+
+    /// Whether `text` may hold a secret; false is certain.
+    pub(super) fn suspects(&self, text: &[u8]) -> bool {
+        let Some(search) = &self.search else { return false };
+        text.windows(GRAM).step_by(STRIDE).any(|gram| {
+            let gram = word(gram);
+            get(&search.coarse, coarse(gram)) && get(&search.fine, fine(gram))
+        })
+    }
+
+    /// The stretches of `text` that are secrets: in order, apart from each other. Secrets that
+    /// overlap are one stretch.
+    pub(super) fn spans(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let Some(search) = &self.search else { return Vec::new() };
+        let found = search.exact.find_overlapping_iter(text).map(|hit| hit.range());
+        union(found.collect())
+    }
+
+    /// Where a secret may have begun that the end of `text` cuts off: the start of the longest
+    /// end of `text` with which a variant begins; the length of `text` when there is none.
+    pub(super) fn begun(&self, text: &[u8]) -> usize {
+        let Some(search) = &self.search else { return text.len() };
+        let from = text.len().saturating_sub(search.longest.saturating_sub(1));
+        let begins = |end: &[u8]| {
+            let at = search.sorted.partition_point(|variant| variant.as_slice() < end);
+            search.sorted.get(at).is_some_and(|variant| variant.starts_with(end))
+        };
+        (from..text.len()).find(|start| begins(&text[*start..])).unwrap_or(text.len())
+    }
+}
+
+/// Sorts `spans` and joins those that overlap or touch.
+pub(super) fn union(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_unstable_by_key(|span| span.start);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match joined.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => joined.push(span),
+        }
+    }
+    joined
+}
+
+fn word(gram: &[u8]) -> u32 {
+    let mut bytes = [0; GRAM];
+    bytes.copy_from_slice(&gram[..GRAM]);
+    u32::from_le_bytes(bytes)
+}
+
+fn coarse(gram: u32) -> u32 {
+    gram.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)
+}
+
+fn fine(gram: u32) -> u32 {
+    (gram ^ (gram >> 15)).wrapping_mul(0x85eb_ca6b) >> (32 - TABLE_BITS)
+}
+
+fn set(table: &mut [u64], bit: u32) {
+    table[(bit >> 6) as usize] |= 1 << (bit & 63);
+}
+
+fn get(table: &[u64], bit: u32) -> bool {
+    table[(bit >> 6) as usize] & (1 << (bit & 63)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masks(secrets: &[&str]) -> Masks {
+        let secrets: Vec<Secret> =
+            secrets.iter().map(|s| Secret::new(s.as_bytes()).expect("long")).collect();
+        Masks::new(&secrets)
+    }
+
+    #[test]
+    fn t16_the_filter_passes_every_variant_at_every_place() {
+        let secret = Secret::new("c0rrect horse/battery").expect("long");
+        let masks = Masks::new([&secret]);
+        for variant in variants(&secret) {
+            for before in 0..12 {
+                let mut text = vec![b'.'; before];
+                text.extend(&variant);
+                assert!(masks.suspects(&text), "{before}");
+                assert!(masks.spans(&text).iter().any(|s| s.end >= before + variant.len()));
+            }
+        }
+        assert!(!masks.suspects(b"an ordinary line of a build log without anything secret"));
+    }
+
+    #[test]
+    fn t16_overlapping_secrets_are_one_stretch() {
+        let masks = masks(&["abcdefgh12", "gh12ijklmn", "cdefgh12"]);
+        assert_eq!(masks.spans(b"..abcdefgh12ijklmn.."), vec![2..18]);
+    }
+
+    #[test]
+    fn t16_a_secret_that_has_begun_is_seen() {
+        let masks = masks(&["hunter2hunter2"]);
+        assert_eq!(masks.begun(b"say hunt"), 4);
+        assert_eq!(masks.begun(b"say hunter2hunter"), 4);
+        assert_eq!(masks.begun(b"Password: "), 10);
+        assert_eq!(masks.begun(b""), 0);
+    }
+}
