@@ -1,1 +1,12 @@
-//! (room being built)
+//! The one loop: decide, append, apply, start what is owed, publish. And the one handle through
+//! which cockpits and headless clients see it, in this process or another.
+//!
+//! ```text
+//! asks ───┐                                         ┌─▶ Feed ─▶ Follower ─▶ Snapshot (a cockpit)
+//! answers ├─▶ one bounded channel ─▶ run ─▶ journal ┤
+//! timers ─┘                           │             └─▶ Feed ─▶ socket ─▶ Feed elsewhere
+//!                                     └─▶ world::perform ─▶ answers
+//! ```
+
+mod feed;
+pub mod handle;
