@@ -1,1 +1,13 @@
-//! (room being built)
+//! Arguments and files into each room's own settings.
+//!
+//! Files are read in layers, each overriding the one before it field by field: the shipped
+//! defaults, the platform's configuration directory, a policy folder, the repository, flags.
+//! Whatever is wrong in one of them is told with its file, line, key and a way out of it.
+
+mod file;
+mod paths;
+mod schema;
+
+pub use file::{Details, FileError, Layers, Origin};
+pub use paths::{PathError, Paths};
+pub use schema::schema_for;

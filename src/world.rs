@@ -1,6 +1,7 @@
 //! The only room that touches anything real: clock, processes, files, clusters, metrics.
 
 mod clock;
+pub mod disk;
 pub mod kubernetes;
 pub mod logpipe;
 

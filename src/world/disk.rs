@@ -1,0 +1,169 @@
+//! Reading foreign files and keeping folders of our own, without trusting what lies there.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why a file was not read, or a folder not used.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    #[error("{} is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    #[error("{} is larger than {limit_bytes} bytes", path.display())]
+    TooLarge { path: PathBuf, limit_bytes: u64 },
+    #[error("{} belongs to user {owner}, not to user {user}", path.display())]
+    Foreign { path: PathBuf, owner: u32, user: u32 },
+    #[error("others may write to {} (mode {mode:03o}): chmod go-w it", path.display())]
+    Writable { path: PathBuf, mode: u32 },
+}
+
+/// The bytes of a regular file of at most `limit_bytes`; none where there is no such file.
+///
+/// Pipes, devices and sockets are refused without waiting for them.
+pub fn read(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, DiskError> {
+    match open(path)? {
+        Some((file, _)) => read_open(path, file, limit_bytes).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Like [`read`], for files that decide over something: they must belong to this user or to root,
+/// and not everybody may write to them (threat T17).
+pub fn read_trusted(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, DiskError> {
+    let Some((file, meta)) = open(path)? else { return Ok(None) };
+    if meta.uid() != 0 {
+        belongs(path, &meta)?;
+    }
+    closed(path, &meta, 0o002)?;
+    read_open(path, file, limit_bytes).map(Some)
+}
+
+/// Makes `path` and the folders above it where they are missing, with mode 0700, and refuses one
+/// that belongs to somebody else or that others may write to (threat T17).
+pub fn private_folder(path: &Path) -> Result<(), DiskError> {
+    let failed = |source| DiskError::Io { path: path.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| {
+        match source.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                DiskError::NotAFolder(path.to_owned())
+            }
+            _ => failed(source),
+        }
+    })?;
+    let meta = std::fs::metadata(path).map_err(failed)?;
+    if !meta.is_dir() {
+        return Err(DiskError::NotAFolder(path.to_owned()));
+    }
+    belongs(path, &meta)?;
+    closed(path, &meta, 0o022)
+}
+
+fn open(path: &Path) -> Result<Option<(File, Metadata)>, DiskError> {
+    let failed = |source| DiskError::Io { path: path.to_owned(), source };
+    // Opening a pipe without this flag would wait for its other end.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() {
+        return Err(DiskError::NotAFile(path.to_owned()));
+    }
+    Ok(Some((file, meta)))
+}
+
+fn read_open(path: &Path, file: File, limit_bytes: u64) -> Result<Vec<u8>, DiskError> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a full file from one that is too large.
+    file.take(limit_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| DiskError::Io { path: path.to_owned(), source })?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit_bytes {
+        return Err(DiskError::TooLarge { path: path.to_owned(), limit_bytes });
+    }
+    Ok(bytes)
+}
+
+fn belongs(path: &Path, meta: &Metadata) -> Result<(), DiskError> {
+    let user = rustix::process::geteuid().as_raw();
+    if meta.uid() == user {
+        return Ok(());
+    }
+    Err(DiskError::Foreign { path: path.to_owned(), owner: meta.uid(), user })
+}
+
+fn closed(path: &Path, meta: &Metadata, forbidden: u32) -> Result<(), DiskError> {
+    let mode = meta.mode() & 0o7777;
+    if mode & forbidden == 0 {
+        return Ok(());
+    }
+    Err(DiskError::Writable { path: path.to_owned(), mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    }
+
+    #[test]
+    fn t17_a_folder_of_our_own_is_made_private_and_a_writable_one_refused() {
+        let top = tempfile::tempdir().expect("a folder");
+        let own = top.path().join("state/gonogo");
+        private_folder(&own).expect("made");
+        for made in [own.as_path(), own.parent().expect("a parent")] {
+            assert_eq!(fs::metadata(made).expect("there").mode() & 0o777, 0o700);
+        }
+        private_folder(&own).expect("there already");
+        mode(&own, 0o777);
+        assert!(matches!(private_folder(&own), Err(DiskError::Writable { mode: 0o777, .. })));
+        mode(&own, 0o770);
+        assert!(matches!(private_folder(&own), Err(DiskError::Writable { .. })));
+        let file = top.path().join("file");
+        fs::write(&file, "").expect("a file");
+        assert!(matches!(private_folder(&file), Err(DiskError::NotAFolder(_))));
+        assert!(matches!(private_folder(&file.join("below")), Err(DiskError::NotAFolder(_))));
+    }
+
+    #[test]
+    fn t17_a_file_that_decides_is_not_read_when_everybody_may_write_to_it() {
+        let top = tempfile::tempdir().expect("a folder");
+        let file = top.path().join("policy.yaml");
+        assert_eq!(read_trusted(&file, 10).expect("nothing is fine"), None);
+        fs::write(&file, "a: 1").expect("a file");
+        assert_eq!(read_trusted(&file, 4).expect("read").as_deref(), Some(&b"a: 1"[..]));
+        assert!(matches!(read(&file, 3), Err(DiskError::TooLarge { .. })));
+        mode(&file, 0o666);
+        assert!(matches!(read_trusted(&file, 10), Err(DiskError::Writable { .. })));
+        assert!(read(&file, 10).is_ok());
+    }
+
+    #[test]
+    fn a_pipe_and_a_folder_are_refused_without_waiting() {
+        let top = tempfile::tempdir().expect("a folder");
+        assert!(matches!(read(top.path(), 10), Err(DiskError::NotAFile(_))));
+        let pipe = top.path().join("pipe");
+        let name = rustix::fs::CWD;
+        let made = rustix::fs::mknodat(
+            name,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::from_raw_mode(0o600),
+            0,
+        );
+        made.expect("a pipe");
+        assert!(matches!(read(&pipe, 10), Err(DiskError::NotAFile(_))));
+    }
+}
