@@ -145,7 +145,7 @@ fn a_door_that_is_more_than_a_door_is_found() {
     one("src/world.rs", "//! Doc.\nmod a;\npub fn f() {}\n", 3, "`fn` in a door");
     one("src/world.rs", "//! Doc.\nmod a {\n}\n", 2, "`mod` in a door");
     one("src/world.rs", "mod a;\n", 1, "without the room's doc");
-    one("src/world.rs", &format!("//! Doc.\n{}", "mod a;\n".repeat(60)), 61, "61 lines");
+    one("src/world.rs", &format!("//! Doc.\n{}", "mod a;\n".repeat(61)), 1, "61 lines");
     one("src/world/mod.rs", "mod a;\n", 1, "a mod.rs");
     none("src/world/tools.rs", "mod a;\npub fn f() {}\n");
 }
