@@ -104,7 +104,8 @@ pub enum Refusal {
     #[error("{who} chose {what} at {at:.0}, before you; your {yours} was not applied")]
     Overtaken { who: Person, what: Clean, at: Wall, yours: Clean },
     #[error(
-        "the gate moved since you looked (you saw record {seen}, it changed at {changed}); look again"
+        "the gate moved since you looked (you saw record {seen}, it changed at {changed}); \
+         look again"
     )]
     Stale { seen: Seq, changed: Seq },
     #[error("{who} may not vote here: {why}")]

@@ -34,7 +34,7 @@ pub fn due(release: &Release) -> Option<Due> {
             let at_ms = held.since_ms.saturating_add(window_s.saturating_mul(1000));
             Some(Due { at_ms, timer: Timer::RetryWindowEnds })
         }
-        _ => None,
+        _ => None, // tidy: no other hold gives up by itself
     });
     expires.into_iter().chain(gives_up).min_by_key(|due| due.at_ms)
 }

@@ -55,7 +55,7 @@ fn job(release: &Release, start: &Start, step: &Step) -> BuiltInJob {
         timeout_s: step.timeout_s,
         slot: match step.uses {
             Some(BuiltIn::Health | BuiltIn::CleanCluster) => release.serving(),
-            _ => release.rollout.to,
+            _ => release.rollout.to, // tidy: every other job looks at the new slot
         },
         way_back: release.rollout.from,
         backup_max_age_s: start.policy.database.backup_max_age_s,

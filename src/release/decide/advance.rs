@@ -120,7 +120,7 @@ fn bad_version(release: &Release, start: &Start, reason: Clean) -> Option<Event>
         Some(to) if start.policy.rollout.automatic_rollback => {
             Some(Event::RollbackOrdered { to, reason })
         }
-        _ => Some(Event::Held { hold: Hold::BothBad { reason } }),
+        Some(_) | None => Some(Event::Held { hold: Hold::BothBad { reason } }),
     }
 }
 
@@ -191,7 +191,8 @@ fn missing_evidence(release: &Release, start: &Start) -> Option<Event> {
     let missing = (0..from).find(|i| !release.stage_is_go(*i))?;
     let stage = start.plan.stages[missing].id.clone();
     let reason = Clean::new(
-        "it was skipped by --from and no earlier release of this revision, plan and policy passed it",
+        "it was skipped by --from and no earlier release of this revision, plan and policy \
+         passed it",
     );
     Some(Event::Held { hold: Hold::GateBlocked { stage, reason } })
 }

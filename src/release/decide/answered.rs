@@ -154,10 +154,10 @@ pub(super) fn due(future: &mut Future, timer: &Timer) {
         (Timer::GateExpires { stage }, Some(result)) => {
             future.push(Event::GateClosed { stage: stage.clone(), result });
         }
-        _ => {
+        (Timer::GateExpires { .. }, None) | (Timer::RetryWindowEnds, _) => {
             let reason = match future.release.hold.as_ref().map(|held| &held.hold) {
                 Some(Hold::Failed { reason, .. }) => reason.clone(),
-                _ => Clean::default(),
+                _ => Clean::default(), // tidy: no other hold has a reason of its own
             };
             let result = crate::release::ReleaseResult::Failed { reason };
             future.push(Event::ReleaseEnded { result });

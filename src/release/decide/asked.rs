@@ -68,7 +68,7 @@ fn fresh(future: &Future, seen: Option<Seq>) -> Result<(), Refusal> {
 fn not_stale(seen: Option<Seq>, changed: Seq) -> Result<(), Refusal> {
     match seen {
         Some(seen) if seen < changed => Err(Refusal::Stale { seen, changed }),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

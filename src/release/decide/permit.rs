@@ -41,7 +41,7 @@ fn may_vote(release: &Release, ask: &Ask) -> Result<(), Refusal> {
     // Two people pressed opposite keys: the second one reads who was first (fault F21).
     let first = gate.votes.iter().rev().find(|vote| match gate.closed {
         Some(GateResult::Go) => vote.vote == Vote::Approve,
-        _ => vote.vote == Vote::Reject,
+        Some(GateResult::NoGo | GateResult::Expired) | None => vote.vote == Vote::Reject,
     });
     match first {
         Some(vote) => Err(Refusal::Overtaken {
@@ -101,7 +101,7 @@ fn may_switch(release: &Release, to: Slot) -> Result<(), Refusal> {
         let gate = release.gate.as_ref().and_then(|gate| gate.closed);
         let why = match gate {
             Some(GateResult::Go) => "the preview slot is not ready and proven yet",
-            _ => "the gate has not said go",
+            Some(GateResult::NoGo | GateResult::Expired) | None => "the gate has not said go",
         };
         return Err(Refusal::not_now(why));
     }
