@@ -32,6 +32,9 @@ pub struct BranchRule {
     /// Whether steps that touch anything outside the workspace run; otherwise they are skipped
     /// and say so.
     pub external: bool,
+    /// Steps that releases of these branches skip, and say so: what is production's business only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skip: Vec<StepId>,
 }
 
 /// One stage: steps that belong together and the gate that ends them.
@@ -229,6 +232,10 @@ impl Plan {
                     format!("branches[{i}].until"),
                     format!("there is no stage {:?}", rule.until.as_str()),
                 );
+            }
+            if let Some(k) = rule.skip.iter().position(|id| self.step(id).is_none()) {
+                let message = format!("there is no step {}", rule.skip[k]);
+                return fail(format!("branches[{i}].skip[{k}]"), message);
             }
         }
         for (i, stage) in self.stages.iter().enumerate() {

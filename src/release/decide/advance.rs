@@ -201,16 +201,21 @@ fn waiting(release: &Release, step: &Step) -> bool {
     release.steps.get(&step.id).is_some_and(|s| s.status == StepStatus::Waiting)
 }
 
-/// On a branch that may not touch anything outside, such steps are skipped and say so.
+/// On a branch that may not touch anything outside, such steps are skipped and say so; so are the
+/// steps that the branch's rule names.
 fn skip(release: &Release, start: &Start) -> Option<Event> {
-    if start.external {
-        return None;
-    }
+    let rule = start.plan.branch_rule(start.branch.as_str());
+    let named = |step: &Step| rule.is_some_and(|rule| rule.skip.contains(&step.id));
     let planned = start.plan.stages.iter().zip(&release.stages).filter(|(_, s)| s.planned);
-    let step = planned
-        .flat_map(|(stage, _)| &stage.steps)
-        .find(|step| step.touches == Touches::External && waiting(release, step))?;
-    let reason = format!("branch {} touches nothing outside the workspace", start.branch);
+    let step = planned.flat_map(|(stage, _)| &stage.steps).find(|step| {
+        let outside = !start.external && step.touches == Touches::External;
+        (outside || named(step)) && waiting(release, step)
+    })?;
+    let reason = if named(step) {
+        format!("the plan leaves it out on branch {}", start.branch)
+    } else {
+        format!("branch {} touches nothing outside the workspace", start.branch)
+    };
     Some(Event::StepSkipped { step: step.id.clone(), reason: Clean::new(&reason) })
 }
 
