@@ -1,4 +1,5 @@
 //! The one integration test binary. Each subject is a module; `tidy` fails on a file not named
 //! here.
 
+mod core;
 mod tidy;

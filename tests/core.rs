@@ -1,0 +1,3 @@
+//! The core from outside: shipped plans, tables of decisions, properties over random inputs.
+
+mod shipped;

@@ -1,0 +1,125 @@
+//! The shipped files are complete, parse, and say what the customer's document says.
+
+use gonogo::release::{BuiltIn, Plan, Policy, Severity, StepId, Touches};
+
+const PIPELINE: &str = include_str!("../../config/pipeline.yaml");
+const POLICY: &str = include_str!("../../config/policy.yaml");
+const SELF: &str = include_str!("../../config/self.yaml");
+
+fn plan(text: &str) -> Plan {
+    let plan: Plan = serde_yaml::from_str(text).expect("the shipped plan parses");
+    plan.check().expect("the shipped plan is consistent");
+    plan
+}
+
+pub(crate) fn pipeline() -> Plan {
+    plan(PIPELINE)
+}
+
+pub(crate) fn policy() -> Policy {
+    serde_yaml::from_str(POLICY).expect("the shipped policy parses")
+}
+
+#[test]
+fn the_pipeline_has_the_documents_stages_and_durations() {
+    let plan = pipeline();
+    let minutes: Vec<(String, u64)> = plan
+        .stages
+        .iter()
+        .map(|s| (s.id.to_string(), s.steps.iter().map(|step| step.expected_s).sum::<u64>()))
+        .collect();
+    let expected = [
+        ("code", 10),
+        ("infrastructure", 20),
+        ("build", 15),
+        ("database", 10),
+        ("manifests", 5),
+        ("staging", 12),
+        ("verify", 20),
+        ("production", 20),
+        ("validate", 8),
+        ("compliance", 15),
+        ("cleanup", 5),
+    ];
+    assert_eq!(minutes, expected.map(|(id, min)| (id.to_owned(), min * 60)));
+    let gated: Vec<_> = plan.stages.iter().filter(|s| s.approval).map(|s| s.id.as_str()).collect();
+    assert_eq!(gated, ["production"]);
+}
+
+#[test]
+fn every_built_in_has_its_step() {
+    let plan = pipeline();
+    let used: Vec<BuiltIn> = plan.steps().filter_map(|step| step.uses).collect();
+    let production = plan.stages.iter().find(|s| s.id.as_str() == "production").expect("stage 8");
+    let order: Vec<_> = production.steps.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(
+        order.join(" ").replace("production.", ""),
+        "terraform backup migrate validate-schema deploy-preview smoke way-back switch monitor"
+    );
+    for pair in production.steps.windows(2) {
+        assert!(pair[1].needs.contains(&pair[0].id), "{} waits for {}", pair[1].id, pair[0].id);
+    }
+    assert_eq!(used.len(), 17, "16 built-ins, and a second backup before the migration");
+}
+
+#[test]
+fn branches_run_as_far_as_the_document_says() {
+    let plan = pipeline();
+    let rule = |branch: &str| plan.branch_rule(branch).map(|r| (r.until.to_string(), r.external));
+    assert_eq!(rule("feature/cart"), Some(("manifests".into(), false)));
+    assert_eq!(rule("develop"), Some(("verify".into(), true)));
+    assert_eq!(rule("main"), Some(("cleanup".into(), true)));
+    assert_eq!(rule("hotfix/x"), None);
+    let skipped = &plan.branch_rule("develop").expect("develop").skip;
+    let until = plan.stages.iter().position(|s| s.id.as_str() == "verify").expect("verify");
+    for step in plan.stages[..=until].iter().flat_map(|s| &s.steps) {
+        // Rendering for production stays in the workspace; images live in the registry all share.
+        let text = step.run.join(" ") + &step.env.values().cloned().collect::<String>();
+        let production = text.contains("prod")
+            && !text.contains("azurecr.io")
+            && step.touches == Touches::External;
+        let database =
+            matches!(step.uses, Some(BuiltIn::Backup | BuiltIn::Drill | BuiltIn::Migrations));
+        if production || database {
+            assert!(skipped.contains(&step.id), "develop must not run {}", step.id);
+        }
+    }
+}
+
+#[test]
+fn what_may_run_ahead_of_a_gate_holds_no_secret_and_stays_in_the_workspace() {
+    for plan in [pipeline(), plan(SELF)] {
+        for step in plan.steps() {
+            let ahead = step.may_run_ahead();
+            assert_eq!(ahead, step.touches == Touches::Workspace && step.uses.is_none());
+            if ahead {
+                let words = ["az", "kubectl", "push", "apply", "sign", "migrate"];
+                assert!(!step.run.iter().any(|arg| words.contains(&arg.as_str())), "{}", step.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_policy_has_the_documents_figures() {
+    let policy = policy();
+    assert_eq!(policy.monitor.duration_s, 300);
+    assert_eq!(policy.monitor.error_ratio_max.get().to_bits(), 0.01_f64.to_bits());
+    assert_eq!(policy.monitor.mean_ms_max.get().to_bits(), 2000.0_f64.to_bits());
+    assert_eq!(policy.database.retention_days, 30);
+    assert_eq!(policy.database.backup_max_age_s, 900);
+    assert!(!policy.rollout.promote_unattended);
+    let plan = pipeline();
+    for step in policy.findings.steps.keys() {
+        assert!(plan.step(step).is_some(), "the policy names {step}, which the plan lacks");
+    }
+    let gitleaks = StepId::new("code.gitleaks").expect("id");
+    assert_eq!(policy.findings.limit(&gitleaks, Severity::Low), Some(0));
+}
+
+#[test]
+fn gonogo_can_release_itself() {
+    let plan = plan(SELF);
+    assert_eq!(plan.branch_rule("anything").map(|r| r.external), Some(true));
+    assert!(plan.stages.last().is_some_and(|s| s.approval));
+}
