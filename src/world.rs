@@ -4,5 +4,6 @@ mod clock;
 pub mod disk;
 pub mod kubernetes;
 pub mod logpipe;
+pub mod web;
 
 pub use clock::Clock;
