@@ -4,6 +4,8 @@ mod clock;
 pub mod disk;
 pub mod kubernetes;
 pub mod logpipe;
+pub mod metrics;
+pub mod probe;
 pub mod web;
 
 pub use clock::Clock;
