@@ -5,6 +5,7 @@ pub mod disk;
 pub mod kubernetes;
 pub mod logpipe;
 pub mod metrics;
+pub mod notify;
 pub mod probe;
 pub mod web;
 
