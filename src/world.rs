@@ -6,6 +6,7 @@ pub mod kubernetes;
 pub mod logpipe;
 pub mod metrics;
 pub mod notify;
+pub mod postgres;
 pub mod probe;
 pub mod web;
 
