@@ -1,1 +1,6 @@
-//! (room being built)
+//! Rehearsal: builds a `World` out of fakes at the wire.
+
+pub mod database;
+pub mod prometheus;
+mod promql;
+pub mod shop;
