@@ -2,4 +2,5 @@
 //! here.
 
 mod core;
+mod metrics;
 mod tidy;
