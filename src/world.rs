@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod notify;
 pub mod postgres;
 pub mod probe;
+pub mod shell;
 pub mod web;
 
 pub use clock::Clock;

@@ -3,4 +3,5 @@
 
 mod core;
 mod metrics;
+mod shell;
 mod tidy;
