@@ -1,1 +1,5 @@
-//! (room being built)
+//! Words: one sentence per event, what the release needs next, the price of the way back. The
+//! cockpit, the plain lines and the summaries all take their words from here, so that they cannot
+//! say different things.
+
+pub mod words;

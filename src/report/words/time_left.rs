@@ -1,0 +1,118 @@
+//! How long it will still take, and what takes longer than it should.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp as Wall};
+
+use super::span::duration;
+use crate::engine::handle::Snapshot;
+use crate::release::{BuiltIn, Clean, Plan, Release, Step, StepId, StepState, StepStatus};
+
+/// A step is slow when it takes half as long again as usual, and at least this much longer.
+const SLOWER_BY_MS: u64 = 10_000;
+
+/// Milliseconds until the machine has done the rest of the plan: the critical path over the
+/// expected times, less what running steps have used of theirs. The time that people take is not
+/// in it. None when nothing runs, because then nothing comes nearer.
+pub fn eta(snapshot: &Snapshot) -> Option<u64> {
+    let release = &snapshot.release;
+    let plan = release.plan()?;
+    let running = release.steps.values().any(|step| step.status == StepStatus::Running);
+    let waits = release.result.is_some() || release.hold.is_some() || release.awaits_switch();
+    if !running || waits {
+        return None;
+    }
+    let now_ms = release.elapsed_ms(snapshot.now);
+    let left = |step: &Step| left_ms(release, step, now_ms);
+    let path = path_ms(release, plan, &left);
+    let commands = plan.steps().filter(|step| step.uses.is_none());
+    let work: u64 = commands.map(left).fold(0, u64::saturating_add);
+    Some(path.max(work / u64::from(plan.jobs.max(1))))
+}
+
+/// Milliseconds that a running step will still take; none when it does not run.
+pub fn step_left_ms(snapshot: &Snapshot, step: &Step) -> Option<u64> {
+    let release = &snapshot.release;
+    let running = release.steps.get(&step.id)?.status == StepStatus::Running;
+    running.then(|| left_ms(release, step, release.elapsed_ms(snapshot.now)))
+}
+
+fn left_ms(release: &Release, step: &Step, now_ms: u64) -> u64 {
+    let planned = release
+        .plan()
+        .and_then(|plan| plan.stage_of(&step.id))
+        .and_then(|index| release.stages.get(index))
+        .is_some_and(|stage| stage.planned);
+    let Some(state) = release.steps.get(&step.id).filter(|_| planned) else { return 0 };
+    let expected_ms = step.expected_s.saturating_mul(1000);
+    match &state.status {
+        StepStatus::Passed | StepStatus::Skipped(_) | StepStatus::Overridden => 0,
+        StepStatus::Failed if release.failed_for_good(step) => 0,
+        StepStatus::Running if step.uses == Some(BuiltIn::Monitor) => monitor_left_ms(release),
+        StepStatus::Running => expected_ms.saturating_sub(elapsed_ms(state, now_ms)),
+        StepStatus::Waiting | StepStatus::Failed => expected_ms,
+    }
+}
+
+fn monitor_left_ms(release: &Release) -> u64 {
+    let good_s = release.monitor.as_ref().map_or(0, crate::release::Monitor::good_s);
+    let duration_s = release.policy().map_or(0, |policy| policy.monitor.duration_s);
+    duration_s.saturating_sub(good_s).saturating_mul(1000)
+}
+
+fn elapsed_ms(state: &StepState, now_ms: u64) -> u64 {
+    now_ms.saturating_sub(state.started_ms.unwrap_or(now_ms))
+}
+
+/// The longest way to the end, from the last stage forwards to the first: what a step waits for
+/// is a need, or the gate of an earlier stage.
+fn path_ms(release: &Release, plan: &Plan, left: &dyn Fn(&Step) -> u64) -> u64 {
+    let mut to_end: BTreeMap<&StepId, u64> = BTreeMap::new();
+    let mut longest = 0;
+    let mut behind = 0;
+    for (stage, state) in plan.stages.iter().zip(&release.stages).rev() {
+        let mut stage_longest = behind;
+        for step in stage.steps.iter().rev() {
+            let after = plan
+                .steps()
+                .filter(|later| later.needs.contains(&step.id))
+                .filter_map(|later| to_end.get(&later.id).copied())
+                .fold(behind, u64::max);
+            let own_ms = left(step);
+            let own = after.saturating_add(own_ms);
+            to_end.insert(&step.id, own);
+            if state.planned && own_ms > 0 {
+                longest = longest.max(own);
+            }
+            if !step.may_run_ahead() {
+                stage_longest = stage_longest.max(own);
+            }
+        }
+        behind = stage_longest;
+    }
+    longest.max(behind)
+}
+
+/// That a running step takes longer than it usually does, and how long that is.
+/// `now_ms` is [`Release::elapsed_ms`].
+pub fn slower(state: &StepState, step: &Step, now_ms: u64) -> Option<Clean> {
+    if state.status != StepStatus::Running {
+        return None;
+    }
+    let (elapsed, usual) = (elapsed_ms(state, now_ms), step.expected_s.saturating_mul(1000));
+    let limit = (usual.saturating_add(usual / 2)).max(usual.saturating_add(SLOWER_BY_MS));
+    let text = || {
+        let (elapsed, usual) = (duration(elapsed), duration(usual));
+        Clean::new(&format!("slower than usual: {elapsed}, usually {usual}"))
+    };
+    (elapsed > limit).then(text)
+}
+
+/// The wall-clock time of a moment given in milliseconds since the release started.
+pub fn wall_of(snapshot: &Snapshot, at_ms: u64) -> Wall {
+    let now_ms = snapshot.release.elapsed_ms(snapshot.now);
+    let ahead = SignedDuration::from_millis(at_ms.saturating_sub(now_ms).try_into().unwrap_or(0));
+    let ago = SignedDuration::from_millis(now_ms.saturating_sub(at_ms).try_into().unwrap_or(0));
+    let wall = snapshot.now.wall;
+    wall.saturating_add(ahead - ago).unwrap_or(wall)
+}
