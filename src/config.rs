@@ -7,7 +7,9 @@
 mod file;
 mod paths;
 mod schema;
+mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
 pub use paths::{PathError, Paths};
-pub use schema::schema_for;
+pub use schema::{schema_for, schema_for_layer};
+pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};

@@ -1,6 +1,7 @@
 //! The one integration test binary. Each subject is a module; `tidy` fails on a file not named
 //! here.
 
+mod config;
 mod core;
 mod metrics;
 mod shell;

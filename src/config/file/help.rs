@@ -97,13 +97,19 @@ fn names_help(found: &str, expected: &[&str]) -> String {
     let nearest = expected.iter().min_by_key(distance);
     let near = nearest.filter(|name| {
         let close = (found.len().max(name.len()) / 3).max(1);
-        distance(name) <= close || (found.len() >= 3 && name.starts_with(found))
+        distance(name) <= close
     });
-    let names: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
-    match (near, names.len()) {
-        (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, 0) => "nothing can stand here".to_owned(),
-        (None, 1) => format!("only {} can stand here", names[0]),
-        (None, _) => format!("one of {}", names.join(", ")),
+    let quoted = |names: Vec<&&str>| -> Vec<String> {
+        names.into_iter().map(|name| format!("`{name}`")).collect()
+    };
+    let longer = |name: &&&str| found.len() >= 3 && name.starts_with(found);
+    let begun = quoted(expected.iter().filter(longer).collect());
+    let all = quoted(expected.iter().collect());
+    match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if !begun.is_empty() => format!("did you mean {}?", begun.join(" or ")),
+        None if all.is_empty() => "nothing can stand here".to_owned(),
+        None if all.len() == 1 => format!("only {} can stand here", all[0]),
+        None => format!("one of {}", all.join(", ")),
     }
 }
