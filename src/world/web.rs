@@ -70,6 +70,10 @@ impl Web {
             .redirect(redirect::Policy::none());
         if let Some(pem) = ca_pem {
             let bundle = Certificate::from_pem_bundle(pem).map_err(client_error)?;
+            if bundle.is_empty() {
+                let reason = Clean::new("the file of trusted certificates holds none");
+                return Err(WebError::Client { reason });
+            }
             builder = builder.tls_certs_merge(bundle);
         }
         Ok(Self::through(builder.build().map_err(client_error)?))
