@@ -418,3 +418,30 @@ fn log_normal(mean: f64, p95: f64, rng: &mut Rng) -> f64 {
     let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos();
     mean * (spread * normal - spread * spread / 2.0).exp()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_writes_a_behaviour_as_it_would_say_it() {
+        let text = "error_ratio: 0.2\nramp_s: 60\nstarts: {after_switch: {delay_s: 20}}\n";
+        let behaviour: Behaviour = serde_yaml::from_str(text).expect("a behaviour");
+        assert_eq!(behaviour.starts, Starts::AfterSwitch { delay_s: 20 });
+        assert!((behaviour.mean_ms - Behaviour::default().mean_ms).abs() < f64::EPSILON);
+        assert!(serde_yaml::from_str::<Behaviour>("eror_ratio: 0.2\n").is_err());
+    }
+
+    #[test]
+    fn response_times_have_the_mean_and_the_percentile_asked_for() {
+        let mut rng = Rng::with_seed(1);
+        for (mean, p95) in [(45.0, 120.0), (2600.0, 6000.0), (100.0, 100.0)] {
+            let mut times: Vec<f64> =
+                (0..50_000).map(|_| log_normal(mean, p95, &mut rng)).collect();
+            times.sort_by(f64::total_cmp);
+            let average = times.iter().sum::<f64>() / 50_000.0;
+            assert!((average / mean - 1.0).abs() < 0.03, "{average} for {mean}");
+            assert!((times[47_500] / p95 - 1.0).abs() < 0.05, "{} for {p95}", times[47_500]);
+        }
+    }
+}
