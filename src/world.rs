@@ -10,5 +10,6 @@ pub mod postgres;
 pub mod probe;
 pub mod shell;
 pub mod web;
+pub mod workspace;
 
 pub use clock::Clock;

@@ -6,3 +6,4 @@ mod core;
 mod metrics;
 mod shell;
 mod tidy;
+mod workspace;

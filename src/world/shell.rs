@@ -20,9 +20,11 @@
 //! same files, the same clock.
 
 mod act;
+mod capture;
 mod disk;
 mod observe;
 mod procfs;
+mod program;
 mod report;
 mod shim;
 mod spawn;
@@ -30,6 +32,7 @@ mod spec;
 mod watch;
 
 pub use act::{Actor, Stage};
+pub use capture::{Capture, CaptureError, Captured};
 pub use observe::{StepSeen, observe};
 pub use report::{REPORT_BYTES_MAX, ReportError, clear_reports, fresh_report};
 pub use shim::shim_main;

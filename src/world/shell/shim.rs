@@ -6,7 +6,6 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag};
@@ -16,7 +15,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use super::disk::Atomic;
 use super::spec::{Cause, Exit, PidFile, SecretBy, StepSpec, TOKEN, digest, millis, receive};
 use super::watch::{Signals, Watch};
-use super::{disk, procfs};
+use super::{disk, procfs, program};
 use crate::release::{Clean, Timestamp};
 use crate::world::Clock;
 use crate::world::logpipe::{Counts, LogSink, Masks};
@@ -26,10 +25,16 @@ pub(super) const READY: &[u8] = b"ready";
 /// What the engine says to start the command.
 pub(super) const GO: u8 = b'g';
 
+/// The word after which `gonogo step-shim` becomes another command instead of watching one.
+pub(super) const EXEC: &str = "exec";
+
 /// The whole of `gonogo step-shim`: reads a spec from stdin, runs it, leaves `exit.json`.
 ///
 /// Nobody reads its exit code but the engine that started it, and that one reads `exit.json`.
 pub fn shim_main() -> ExitCode {
+    if std::env::args_os().nth(2).is_some_and(|argument| argument == EXEC) {
+        return become_command();
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -38,6 +43,20 @@ pub fn shim_main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `gonogo step-shim exec PROGRAM ARGUMENT…`: becomes that program, in a session of its own and
+/// with nothing open but the three standard streams (threat T4).
+fn become_command() -> ExitCode {
+    let mut argv = std::env::args_os().skip(3);
+    let away = rustix::process::setsid().map_err(io::Error::from).and_then(|_| close_to_children());
+    if let (Ok(()), Some(program)) = (away, argv.next()) {
+        #[expect(clippy::disallowed_methods, reason = "this is world::shell")]
+        let error = Command::new(program).args(argv).exec();
+        // Its caller reads what it says as the command's own words.
+        let _ = write!(io::stderr(), "{error}");
+    }
+    ExitCode::from(127)
 }
 
 fn run() -> io::Result<()> {
@@ -127,7 +146,8 @@ fn not_started(started: Timestamp, ended: Timestamp, error: &str) -> Exit {
 
 /// Opens the log and starts the command.
 fn begin(spec: &StepSpec, token: &str) -> Result<(Child, LogSink), String> {
-    let program = program(spec)?;
+    let name = spec.argv.first().map_or("", String::as_str);
+    let program = program::find(name, &spec.cwd, spec.env.get("PATH").map(String::as_str))?;
     if !spec.cwd.is_dir() {
         return Err(format!("the directory {} is missing; check it out", spec.cwd.display()));
     }
@@ -164,7 +184,7 @@ fn begin(spec: &StepSpec, token: &str) -> Result<(Child, LogSink), String> {
             }
         }
     }
-    let child = command.spawn().map_err(|error| refusal(&program, &error))?;
+    let child = command.spawn().map_err(|error| program::refusal(&program, &error))?;
     Ok((child, sink))
 }
 
@@ -180,47 +200,4 @@ fn secret_file(value: &[u8]) -> io::Result<File> {
     file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
     file.write_all(value)?;
     Ok(file)
-}
-
-/// The file to be executed, looked for in the command's own PATH.
-fn program(spec: &StepSpec) -> Result<PathBuf, String> {
-    let name = spec.argv.first().filter(|name| !name.is_empty()).ok_or("the command is empty")?;
-    let executable = |path: &Path| {
-        let mode = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        (mode.permissions().mode() & 0o111 != 0).then(|| path.to_owned())
-    };
-    if name.contains('/') {
-        let path = spec.cwd.join(name);
-        return executable(&path).ok_or_else(|| {
-            let what = if path.exists() { "is not executable; chmod +x it" } else { "is missing" };
-            format!("the program {} {what}", path.display())
-        });
-    }
-    let search = spec.env.get("PATH").map_or("/usr/local/bin:/usr/bin:/bin", String::as_str);
-    let mut directories = search.split(':').filter(|directory| !directory.is_empty());
-    directories.find_map(|directory| executable(&spec.cwd.join(directory).join(name))).ok_or_else(
-        || {
-            format!(
-                "the tool {name} was not found in PATH ({search}); install it, or name its path \
-                 in the pipeline"
-            )
-        },
-    )
-}
-
-/// Why a command did not start, and what to do (fault F58).
-fn refusal(program: &Path, error: &io::Error) -> String {
-    let what = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::AGAIN) => "too many processes; raise ulimit -u or end some",
-        Some(rustix::io::Errno::NOMEM) => "out of memory",
-        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-            "too many open files; raise ulimit -n"
-        }
-        Some(rustix::io::Errno::NOEXEC) => "not a program; a script needs a #! line",
-        Some(rustix::io::Errno::NOENT) => "its interpreter is missing; install it",
-        Some(rustix::io::Errno::ACCESS) => "not permitted; is it on a file system mounted noexec?",
-        Some(rustix::io::Errno::TOOBIG) => "its arguments and environment are too large",
-        _ => return format!("{} did not start: {error}", program.display()),
-    };
-    format!("{} did not start: {what} ({error})", program.display())
 }

@@ -95,6 +95,18 @@ impl Shell {
         Ok(Running { dir, clock, watch })
     }
 
+    /// This program, to be started as a shim; none in a rehearsal, which starts nothing.
+    pub(super) fn exe(&self) -> Option<&Path> {
+        match &self.how {
+            How::Live { exe } => Some(exe),
+            How::Acted(_) => None,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What has become of the step in `dir`; blocks for a few small reads.
     pub fn observe(&self, dir: &Path) -> StepSeen {
         match (observe(dir), &self.how) {
