@@ -352,3 +352,29 @@ fn a_rule_beyond_types_points_at_its_key() {
     let absent = layers.fault("stages[0].run", "nothing to run");
     assert_eq!(absent.place, Some((2, 3)));
 }
+
+/// Words of the type above and the signs that mean something in YAML, in any order.
+const YAML_SIGNS: &str = concat!(
+    "([a-c]|stages|jobs|env|after|[-:{}\\[\\],&*!|>'\"#%~<\t ]",
+    "|: |- |\n|\n  |é|\u{202e}){0,60}",
+);
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_bring_it_down(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        let mut layers = base();
+        if layers.add("own.yaml", &bytes).is_ok() {
+            drop(layers.read::<Shop>().map_err(|error| error.to_string()));
+        }
+    }
+
+    #[test]
+    fn no_text_of_yaml_signs_brings_it_down(
+        text in YAML_SIGNS,
+    ) {
+        if let Err(error) = over(&text) {
+            let shown = error.to_string();
+            assert!(!shown.chars().any(|c| c != '\n' && crate::release::hidden(c)), "{shown:?}");
+        }
+    }
+}
