@@ -9,8 +9,8 @@ mod permit;
 pub use permit::permit;
 
 use super::{
-    BootId, Clean, Command, EffectKey, Epoch, Event, FORMAT, Outcome, Principal, Record, Refusal,
-    Release, Seen, SessionId, StageId, Start, Timestamp,
+    BootId, Clean, Command, EffectKey, Event, FORMAT, Outcome, Principal, Record, Refusal, Release,
+    Seen, SessionId, StageId, Start, Timestamp,
 };
 
 /// Everything that can reach the engine.
@@ -78,19 +78,25 @@ impl Future {
     }
 
     fn push_by(&mut self, by: &Principal, event: Event) {
-        let record = Record {
+        self.release.foresee(by, event.clone(), self.at);
+        self.events.push(event);
+    }
+}
+
+impl Release {
+    /// Applies an event that is not on disk yet, as the record it will become.
+    pub fn foresee(&mut self, by: &Principal, event: Event, at: Timestamp) {
+        self.apply(&Record {
             format: FORMAT,
-            release: self.release.id.clone(),
-            seq: self.release.next_seq(),
-            epoch: Epoch(0),
+            release: self.id.clone(),
+            seq: self.next_seq(),
+            epoch: self.epoch,
             prev: super::Digest::zero(),
             attempt_id: String::new(),
-            at_wall: self.at.wall,
-            at_boot: self.at.boot_ms,
+            at_wall: at.wall,
+            at_boot: at.boot_ms,
             by: by.clone(),
             event,
-        };
-        self.release.apply(&record);
-        self.events.push(record.event);
+        });
     }
 }

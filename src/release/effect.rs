@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, Backup, BackupId, BuiltIn, Card, CardLine, Clean, Epoch, Evidence, Judgement, Latch,
-    ReportSummary, RestorePhase, RestoreReport, Seq, Slot, StageId, Step, StepId, Survey, Touches,
-    TrafficProof,
+    Attempt, Backup, BackupId, BuiltIn, Card, CardLine, Clean, Epoch, Evidence, FindingsPolicy,
+    GateInput, Judgement, Latch, Person, ReportSummary, RestorePhase, RestoreReport, Seq, Slot,
+    StageId, Step, StepId, Survey, Touches, TrafficProof,
 };
 
 /// Names one effect for ever: what caused it and the how-manieth try it is. A late answer from an
@@ -64,11 +64,19 @@ pub enum Effect {
     /// Do what a step `uses`.
     BuiltIn { step: StepId, what: BuiltIn, job: BuiltInJob },
     /// Judge a finished stage by the policy.
-    JudgeGate { stage: StageId },
+    JudgeGate { stage: StageId, inputs: Vec<GateInput>, policy: FindingsPolicy },
     /// Survey what serves and draw up the decision card.
-    DrawUpCard { stage: StageId },
+    DrawUpCard { stage: StageId, evidence: Vec<CardLine>, undo: Clean, switches: bool },
     /// Move every Service to a slot.
-    SwitchTraffic { from: Option<Slot>, to: Slot, epoch: Epoch, ready_min: u32, way: Way },
+    SwitchTraffic {
+        from: Option<Slot>,
+        to: Slot,
+        epoch: Epoch,
+        ready_min: u32,
+        way: Way,
+        by: Person,
+        reason: Clean,
+    },
     /// Measure one window of the slot that serves.
     MeasureWindow { slot: Slot, window_s: u64 },
     /// Do with the failed slot what the policy says.
@@ -90,6 +98,8 @@ pub struct BuiltInJob {
     pub backup_max_age_s: u64,
     pub retention_days: u32,
     pub ready_min: u32,
+    /// What the consolidated report says.
+    pub evidence: Vec<CardLine>,
 }
 
 /// Which way a switch goes.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::state::{Doubt, StepStatus};
 use super::{
     AfterRollback, Attempt, BuiltIn, BuiltInJob, Cause, Effect, EffectKey, Release, StageState,
-    Start, Step,
+    Start, Step, card,
 };
 
 /// Every effect that should be under way.
@@ -61,6 +61,10 @@ fn job(release: &Release, start: &Start, step: &Step) -> BuiltInJob {
         backup_max_age_s: start.policy.database.backup_max_age_s,
         retention_days: start.policy.database.retention_days,
         ready_min: start.policy.rollout.ready_min,
+        evidence: match step.uses {
+            Some(BuiltIn::Report) => card::evidence(release),
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -72,7 +76,11 @@ fn owe_judgements(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKe
             .iter()
             .all(|step| release.steps.get(&step.id).is_some_and(super::StepState::is_met));
         if open && met && release.stage_is_approved(stage) && walls_are_go(release, stage) {
-            let effect = Effect::JudgeGate { stage: stage.id.clone() };
+            let effect = Effect::JudgeGate {
+                stage: stage.id.clone(),
+                inputs: card::gate_inputs(release, &stage.id),
+                policy: start.policy.findings.clone(),
+            };
             owed.insert(EffectKey::rule(state.changed), effect);
         }
     }
@@ -96,7 +104,12 @@ fn owe_card(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, Eff
     if walls_are_go(release, stage) {
         let cause = index.checked_sub(1).and_then(|i| release.stages.get(i));
         let cause: &StageState = cause.unwrap_or(&release.stages[index]);
-        let effect = Effect::DrawUpCard { stage: stage.id.clone() };
+        let effect = Effect::DrawUpCard {
+            stage: stage.id.clone(),
+            evidence: card::evidence(release),
+            undo: card::undo(release),
+            switches: start.plan.built_in(BuiltIn::Switch).is_some(),
+        };
         owed.insert(EffectKey::rule(cause.changed), effect);
     }
 }
@@ -111,6 +124,8 @@ fn owe_switch(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, E
             epoch: release.epoch,
             ready_min: start.policy.rollout.ready_min,
             way: order.way,
+            by: order.by.clone(),
+            reason: release.rollout.rollback_reason.clone().unwrap_or_default(),
         },
     );
 }

@@ -25,13 +25,13 @@ pub(super) fn answered(future: &mut Future, key: &EffectKey, outcome: Outcome) {
         (Effect::RunCommand { .. } | Effect::BuiltIn { .. }, Outcome::Failed { reason }) => {
             step_failed(future, key, reason);
         }
-        (Effect::JudgeGate { stage }, Outcome::Judged(judgement)) => {
+        (Effect::JudgeGate { stage, .. }, Outcome::Judged(judgement)) => {
             future.push(Event::StageJudged { stage, judgement });
         }
-        (Effect::DrawUpCard { stage }, Outcome::CardDrawn(card)) => {
+        (Effect::DrawUpCard { stage, .. }, Outcome::CardDrawn(card)) => {
             open_gate(future, &stage, card);
         }
-        (Effect::DrawUpCard { stage }, Outcome::Failed { reason }) => {
+        (Effect::DrawUpCard { stage, .. }, Outcome::Failed { reason }) => {
             future.push(Event::Held { hold: Hold::GateBlocked { stage, reason } });
         }
         (Effect::SwitchTraffic { to, way, .. }, Outcome::Switched { proof, took_ms }) => {

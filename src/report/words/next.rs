@@ -280,8 +280,8 @@ fn running(snapshot: &Snapshot) -> Option<Next> {
 /// The short moments between steps.
 fn between(release: &Release) -> Next {
     let judging = owed(release).into_values().find_map(|effect| match effect {
-        Effect::JudgeGate { stage } => Some(format!("judging stage {stage}")),
-        Effect::DrawUpCard { stage } => {
+        Effect::JudgeGate { stage, .. } => Some(format!("judging stage {stage}")),
+        Effect::DrawUpCard { stage, .. } => {
             Some(format!("drawing up the decision card of stage {stage}"))
         }
         Effect::RunCommand { .. }
