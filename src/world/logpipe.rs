@@ -31,4 +31,4 @@ mod write;
 pub use cut::{CHUNK_BYTES, Counts, LINE_BYTES_MAX, LogPipe, PARTIAL_MS, Stream};
 pub use mask::{MASK, Masks};
 pub use read::{Direction, LogFile, LogLine};
-pub use write::{LogLimits, LogSink};
+pub use write::{LogLimits, LogSink, STDOUT};

@@ -81,6 +81,19 @@ impl Masks {
         union(found.collect())
     }
 
+    /// `text` with every secret in it replaced by [`MASK`], and how many were.
+    pub fn cover(&self, text: &[u8]) -> (Vec<u8>, u64) {
+        let mut covered = Vec::with_capacity(text.len());
+        let (mut from, mut count) = (0, 0);
+        for span in self.spans(text) {
+            covered.extend_from_slice(&text[from..span.start]);
+            covered.extend_from_slice(MASK.as_bytes());
+            (from, count) = (span.end, count + 1);
+        }
+        covered.extend_from_slice(&text[from..]);
+        (covered, count)
+    }
+
     /// Where a secret may have begun that the end of `text` cuts off: the start of the longest
     /// end of `text` with which a variant begins; the length of `text` when there is none.
     pub(super) fn begun(&self, text: &[u8]) -> usize {

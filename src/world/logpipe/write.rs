@@ -32,18 +32,36 @@ pub struct LogSink {
     pipe: LogPipe,
     writer: Writer,
     trouble: Option<String>,
+    stdout: Option<File>,
 }
+
+/// The file beside the log that holds standard output as it came, where a report is read from it.
+pub const STDOUT: &str = "stdout";
 
 impl LogSink {
     /// Opens `dir/log`, which must not hold another step's log.
     pub fn create(dir: &Path, masks: Masks, limits: LogLimits) -> io::Result<Self> {
         let writer = Writer::create(dir, limits)?;
-        Ok(Self { pipe: LogPipe::new(masks), writer, trouble: None })
+        Ok(Self { pipe: LogPipe::new(masks), writer, trouble: None, stdout: None })
+    }
+
+    /// Also keeps standard output whole, in `dir/stdout`: a report on it may have lines longer
+    /// than a log's. Whoever reads it deletes it, for nothing in it is masked.
+    pub fn keep_stdout(&mut self, dir: &Path) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        self.stdout = Some(options.open(dir.join(STDOUT))?);
+        Ok(())
     }
 
     /// Takes bytes that were read `at_ms` after the step's start. Never fails: what cannot be
     /// written is counted, because a child must not stall on our disk.
     pub fn feed(&mut self, stream: Stream, at_ms: u64, bytes: &[u8]) {
+        if let Some(file) = self.stdout.as_mut().filter(|_| stream == Stream::Stdout)
+            && let Err(error) = file.write_all(bytes)
+        {
+            self.trouble.get_or_insert_with(|| error.to_string());
+        }
         self.pipe.feed(stream, at_ms, bytes);
         self.write();
     }

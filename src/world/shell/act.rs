@@ -148,7 +148,11 @@ fn prepare(spec: &StepSpec, at: Timestamp) -> io::Result<LogSink> {
     };
     disk::write(&spec.dir, "pid.json", &file)?;
     let masks = Masks::new(spec.secrets.iter().map(|secret| &secret.value));
-    LogSink::create(&spec.dir, masks, spec.log)
+    let mut sink = LogSink::create(&spec.dir, masks, spec.log)?;
+    if spec.keep_stdout {
+        sink.keep_stdout(&spec.dir)?;
+    }
+    Ok(sink)
 }
 
 fn leave(dir: &Path, stage: &Stage, cause: Cause) -> io::Result<()> {

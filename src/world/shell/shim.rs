@@ -152,7 +152,13 @@ fn begin(spec: &StepSpec, token: &str) -> Result<(Child, LogSink), String> {
         return Err(format!("the directory {} is missing; check it out", spec.cwd.display()));
     }
     let masks = Masks::new(spec.secrets.iter().map(|secret| &secret.value));
-    let sink = LogSink::create(&spec.dir, masks, spec.log)
+    let sink = LogSink::create(&spec.dir, masks, spec.log).and_then(|mut sink| {
+        if spec.keep_stdout {
+            sink.keep_stdout(&spec.dir)?;
+        }
+        Ok(sink)
+    });
+    let sink = sink
         .map_err(|error| format!("the log in {} cannot be opened: {error}", spec.dir.display()))?;
     #[expect(clippy::disallowed_methods, reason = "this is world::shell")]
     let mut command = Command::new(&program);

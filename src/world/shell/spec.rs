@@ -33,6 +33,8 @@ pub struct StepSpec {
     /// After this much longer it is killed.
     pub grace: Duration,
     pub log: LogLimits,
+    /// Whether standard output is also kept as it comes, for a report that is read from it.
+    pub keep_stdout: bool,
 }
 
 impl StepSpec {
@@ -47,6 +49,7 @@ impl StepSpec {
             timeout: Duration::from_secs(60 * 60),
             grace: Duration::from_secs(10),
             log: LogLimits::default(),
+            keep_stdout: false,
         }
     }
 }
@@ -176,6 +179,7 @@ struct Header {
     timeout_ms: u64,
     grace_ms: u64,
     log: LogLimits,
+    keep_stdout: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,6 +204,7 @@ fn header(spec: &StepSpec) -> io::Result<Vec<u8>> {
         timeout_ms: millis(spec.timeout),
         grace_ms: millis(spec.grace),
         log: spec.log,
+        keep_stdout: spec.keep_stdout,
     };
     Ok(serde_json::to_vec(&header)?)
 }
@@ -247,6 +252,7 @@ pub(super) fn receive(mut from: impl Read) -> io::Result<StepSpec> {
         timeout: Duration::from_millis(header.timeout_ms),
         grace: Duration::from_millis(header.grace_ms),
         log: header.log,
+        keep_stdout: header.keep_stdout,
     })
 }
 
