@@ -1,7 +1,7 @@
 //! Reading foreign files and keeping folders of our own, without trusting what lies there.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,34 @@ pub fn read(path: &Path, limit_bytes: u64) -> Result<Option<Vec<u8>>, DiskError>
     match open(path)? {
         Some((file, _)) => read_open(path, file, limit_bytes).map(Some),
         None => Ok(None),
+    }
+}
+
+/// Writes `name` into `dir`, which is made where it is missing: to a temporary name, synced, then
+/// renamed, and the folder synced. A reader sees the old file or the new one, never half (F71).
+pub fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    let path = dir.join(name);
+    let write = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let temporary = dir.join(format!(".{name}.new"));
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| DiskError::Io { path: path.clone(), source })
+}
+
+/// Removes a file; one that is not there is removed.
+pub fn remove(path: &Path) -> Result<(), DiskError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(DiskError::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 
