@@ -2,6 +2,7 @@
 //! terminal or cluster types.
 
 mod apply;
+mod card;
 mod command;
 mod decide;
 mod due;
@@ -21,6 +22,7 @@ mod telemetry;
 mod text;
 mod time;
 
+pub use card::report_words;
 pub use command::{Ask, Command, Principal, Refusal, Via};
 pub use decide::{Input, Opened, Timer, decide, permit};
 pub use due::{Due, due};

@@ -14,6 +14,7 @@ mod proof;
 mod rights;
 mod survey;
 mod switch;
+mod tidy;
 mod watch;
 
 pub use apply::{Applied, ApplySet, FIELD_MANAGER, Takeover, select, slot_of};
