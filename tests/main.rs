@@ -3,6 +3,7 @@
 
 mod config;
 mod core;
+mod kubernetes;
 mod metrics;
 mod shell;
 mod tidy;
