@@ -5,6 +5,7 @@ mod config;
 mod core;
 mod kubernetes;
 mod metrics;
+mod readers;
 mod shell;
 mod tidy;
 mod workspace;
