@@ -3,6 +3,7 @@
 
 mod config;
 mod core;
+mod journal;
 mod kubernetes;
 mod metrics;
 mod readers;
