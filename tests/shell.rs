@@ -171,6 +171,22 @@ async fn f57_a_flood_is_cut_and_bounded() {
 }
 
 #[tokio::test]
+async fn f57_a_flood_does_not_swell_the_shim() {
+    let bench = Bench::new();
+    let script =
+        "head -c 300000000 /dev/zero | tr '\\0' x; yes | head -n 3000000; echo up; sleep 60";
+    let mut running = bench.shell.start(bench.spec(script)).await.expect("started");
+    bench.logged("up").await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bench.pid_file().pid));
+    let status = status.expect("procfs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(kib < 64 * 1024, "{kib} KiB");
+    running.cancel();
+    running.wait().await.expect("ended");
+}
+
+#[tokio::test]
 async fn f57_a_prompt_shows_before_its_line_ends() {
     let bench = Bench::new();
     let mut running =

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::mask::{MASK, Masks, union};
-use super::strip::{show, strip_into, strip_mapped, unfinished};
+use super::strip::{Stripped, show, strip_into, strip_mapped, unfinished};
 
 /// A line is cut here; the marker after it says how much was dropped.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -223,10 +223,10 @@ impl LogPipe {
         let start = self.room(line.len());
         let text = start + PREFIX_BYTES;
         self.out[start..text].copy_from_slice(prefix);
-        let (end, plain) = strip_into(line, &mut self.out, text);
-        let stripped = &self.out[text..end];
-        let coloured = stripped.len() != line.len();
-        if !plain || self.masks.suspects(stripped) || coloured && self.masks.suspects(line) {
+        let Stripped { end, plain, sequences } = strip_into(line, &mut self.out, text);
+        let masks = &self.masks;
+        if !plain || masks.suspects(&self.out[text..end]) || masks.suspects_hidden(line, sequences)
+        {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             self.slow(prefix, line, 0);
             return;

@@ -10,13 +10,15 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::variant::variants;
-use crate::release::Secret;
+use crate::release::{SECRET_BYTES_MIN, Secret};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "•••";
 
-/// Bits in each table: 2^18, 32 KiB, so that both stay in the second-level cache at worst.
-const TABLE_BITS: u32 = 18;
+/// Bits in each table for one gram in it: fewer than one look-up in a hundred meets one by chance.
+const BITS_PER_GRAM: usize = 128;
+/// A table is at least 2 KiB and at most 128 KiB, so that it stays in a near cache.
+const TABLE_BITS: std::ops::RangeInclusive<u32> = 14..=20;
 const GRAM: usize = 4;
 /// Distance of the grams looked up: a variant has at least 8 bytes, so 8 - 4 + 1 starts.
 const STRIDE: usize = 5;
@@ -31,6 +33,10 @@ struct Search {
     /// The variants in order, for finding one that has only begun.
     sorted: Vec<Vec<u8>>,
     longest: usize,
+    /// Whether a variant holds an escape, with which terminal sequences begin.
+    escapes: bool,
+    /// How far a hash is shifted to be a place in a table.
+    shift: u32,
     coarse: Vec<u64>,
     fine: Vec<u64>,
 }
@@ -47,18 +53,22 @@ impl Masks {
             .build(&all)
             .or_else(|_| AhoCorasick::new(&all))
             .expect("secrets are bounded in size by the spec that carries them");
+        let bits = (all.len() * STRIDE * BITS_PER_GRAM).next_power_of_two().trailing_zeros();
+        let bits = bits.clamp(*TABLE_BITS.start(), *TABLE_BITS.end());
         let mut search = Search {
             exact,
             longest: all.iter().map(Vec::len).max().unwrap_or(0),
+            escapes: all.iter().any(|variant| variant.contains(&0x1b)),
+            shift: 32 - bits,
+            coarse: vec![0; 1 << (bits - 6)],
+            fine: vec![0; 1 << (bits - 6)],
             sorted: all.into_iter().collect(),
-            coarse: vec![0; 1 << (TABLE_BITS - 6)],
-            fine: vec![0; 1 << (TABLE_BITS - 6)],
         };
         for variant in &search.sorted {
             for gram in variant.windows(GRAM).take(STRIDE) {
                 let gram = word(gram);
-                set(&mut search.coarse, coarse(gram));
-                set(&mut search.fine, fine(gram));
+                set(&mut search.coarse, coarse(gram) >> search.shift);
+                set(&mut search.fine, fine(gram) >> search.shift);
             }
         }
         Self { search: Some(search) }
@@ -67,10 +77,32 @@ impl Masks {
     /// Whether `text` may hold a secret; false is certain.
     pub(super) fn suspects(&self, text: &[u8]) -> bool {
         let Some(search) = &self.search else { return false };
-        text.windows(GRAM).step_by(STRIDE).any(|gram| {
+        let mut at = 0;
+        while let Some(gram) = text.get(at..at + GRAM) {
             let gram = word(gram);
-            get(&search.coarse, coarse(gram)) && get(&search.fine, fine(gram))
-        })
+            if get(&search.coarse, coarse(gram) >> search.shift)
+                && get(&search.fine, fine(gram) >> search.shift)
+            {
+                return true;
+            }
+            at += STRIDE;
+        }
+        false
+    }
+
+    /// Whether `line` may hold a secret of which one of its terminal `sequences` is a part, so
+    /// that it is not to be found any more once they are stripped.
+    pub(super) fn suspects_hidden(&self, line: &[u8], sequences: Range<usize>) -> bool {
+        let Some(search) = self.search.as_ref().filter(|_| !sequences.is_empty()) else {
+            return false;
+        };
+        if search.escapes {
+            return self.suspects(line);
+        }
+        // Such a secret begins behind the first escape and before the end of the last sequence,
+        // and the grams that are looked for are in its first eight bytes.
+        let end = sequences.end.saturating_add(SECRET_BYTES_MIN).min(line.len());
+        self.suspects(&line[sequences.start + 1..end])
     }
 
     /// The stretches of `text` that are secrets: in order, apart from each other. Secrets that
@@ -127,11 +159,11 @@ fn word(gram: &[u8]) -> u32 {
 }
 
 fn coarse(gram: u32) -> u32 {
-    gram.wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)
+    gram.wrapping_mul(0x9e37_79b1)
 }
 
 fn fine(gram: u32) -> u32 {
-    (gram ^ (gram >> 15)).wrapping_mul(0x85eb_ca6b) >> (32 - TABLE_BITS)
+    (gram ^ (gram >> 15)).wrapping_mul(0x85eb_ca6b)
 }
 
 fn set(table: &mut [u64], bit: u32) {
@@ -139,7 +171,7 @@ fn set(table: &mut [u64], bit: u32) {
 }
 
 fn get(table: &[u64], bit: u32) -> bool {
-    table[(bit >> 6) as usize] & (1 << (bit & 63)) != 0
+    table.get((bit >> 6) as usize).is_some_and(|bits| bits & (1 << (bit & 63)) != 0)
 }
 
 #[cfg(test)]

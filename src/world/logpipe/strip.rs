@@ -1,50 +1,60 @@
 //! Takes terminal sequences out of a line and makes what else could act on a terminal visible.
 
+use std::ops::Range;
+
 use crate::release::hidden;
 
 /// A terminal sequence longer than this is not one.
 const SEQUENCE_BYTES_MAX: usize = 4096;
 
-/// Copies `line` without its terminal sequences to the end of `out[..at]`; the new end, and whether
-/// the copy is plain: nothing in it needs to be made visible.
+/// What [`strip_into`] did.
+pub(super) struct Stripped {
+    /// The new end of the buffer.
+    pub(super) end: usize,
+    /// Whether nothing in the copy needs to be made visible.
+    pub(super) plain: bool,
+    /// From the first sequence in the line to the end of its last one; empty where there is none.
+    pub(super) sequences: Range<usize>,
+}
+
+/// Copies `line` without its terminal sequences to the end of `out[..at]`.
 ///
 /// `out` is made longer where it must be, and is not cut: what stands behind the end is rubbish.
-pub(super) fn strip_into(line: &[u8], out: &mut Vec<u8>, mut at: usize) -> (usize, bool) {
+pub(super) fn strip_into(line: &[u8], out: &mut Vec<u8>, mut at: usize) -> Stripped {
     let room = at + line.len() + 8;
     if out.len() < room {
         out.resize(room.next_power_of_two(), 0);
     }
     let (mut from, mut plain) = (0, true);
-    while let Some(word) = line.get(from..from + 8) {
-        out[at..at + 8].copy_from_slice(word);
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        let special = special(u64::from_le_bytes(bytes));
-        if special == 0 {
-            (from, at) = (from + 8, at + 8);
-            continue;
+    let mut sequences = 0..0;
+    while from < line.len() {
+        if let Some(word) = line.get(from..from + 8) {
+            out[at..at + 8].copy_from_slice(word);
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(word);
+            let special = special(u64::from_le_bytes(bytes));
+            if special == 0 {
+                (from, at) = (from + 8, at + 8);
+                continue;
+            }
+            let ordinary = special.trailing_zeros() as usize / 8;
+            (from, at) = (from + ordinary, at + ordinary);
         }
-        let ordinary = special.trailing_zeros() as usize / 8;
-        (from, at) = (from + ordinary, at + ordinary);
-        let length = sequence(&line[from..]);
-        if length == 0 {
-            out[at] = line[from];
-            (from, at, plain) = (from + 1, at + 1, false);
-        } else {
-            from += length;
-        }
-    }
-    while let Some(&byte) = line.get(from) {
+        let byte = line[from];
         let length = if byte == 0x1b { sequence(&line[from..]) } else { 0 };
         if length == 0 {
             out[at] = byte;
             plain &= (0x20..0x7f).contains(&byte);
             (from, at) = (from + 1, at + 1);
         } else {
+            if sequences.is_empty() {
+                sequences.start = from;
+            }
             from += length;
+            sequences.end = from;
         }
     }
-    (at, plain)
+    Stripped { end: at, plain, sequences }
 }
 
 /// As [`strip_into`], into vectors: the text and, for each of its bytes, where it stood.
@@ -76,18 +86,23 @@ fn special(word: u64) -> u64 {
 fn sequence(bytes: &[u8]) -> usize {
     let bytes = &bytes[..bytes.len().min(SEQUENCE_BYTES_MAX)];
     let (Some(0x1b), Some(&kind)) = (bytes.first(), bytes.get(1)) else { return 0 };
-    let ends = |from: usize, inner: fn(u8) -> bool, last: fn(u8) -> bool| {
-        let rest = &bytes[from..];
-        let end = rest.iter().position(|byte| !inner(*byte));
-        end.filter(|end| last(rest[*end])).map_or(0, |end| from + end + 1)
-    };
     match kind {
-        b'[' => ends(2, |b| (0x20..0x40).contains(&b), |b| (0x40..0x7f).contains(&b)),
+        b'[' => ends(bytes, 2, |b| (0x20..0x40).contains(&b), |b| (0x40..0x7f).contains(&b)),
         b']' | b'P' | b'X' | b'^' | b'_' => string_end(bytes),
-        0x20..=0x2f => ends(1, |b| (0x20..0x30).contains(&b), |b| (0x30..0x7f).contains(&b)),
+        0x20..=0x2f => ends(bytes, 1, |b| (0x20..0x30).contains(&b), |b| (0x30..0x7f).contains(&b)),
         0x30..=0x7e => 2,
         _ => 0,
     }
+}
+
+/// The end of a sequence whose bytes from `from` on are `inner` ones up to one that is a `last`.
+fn ends(bytes: &[u8], from: usize, inner: impl Fn(u8) -> bool, last: impl Fn(u8) -> bool) -> usize {
+    for (place, byte) in bytes.iter().enumerate().skip(from) {
+        if !inner(*byte) {
+            return if last(*byte) { place + 1 } else { 0 };
+        }
+    }
+    0
 }
 
 /// The end of an OSC, DCS, SOS, PM or APC string: BEL or ESC and a backslash.
@@ -159,10 +174,11 @@ mod tests {
 
     fn stripped(line: &[u8]) -> Vec<u8> {
         let mut out = b"pre".to_vec();
-        let (end, plain) = strip_into(line, &mut out, 3);
-        let text = out[3..end].to_vec();
+        let stripped = strip_into(line, &mut out, 3);
+        let text = out[3..stripped.end].to_vec();
         assert_eq!(text, strip_mapped(line).0, "both ways of stripping agree");
-        assert_eq!(plain, text.iter().all(|b| (0x20..0x7f).contains(b)), "{text:?}");
+        assert_eq!(stripped.sequences.is_empty(), text.len() == line.len());
+        assert_eq!(stripped.plain, text.iter().all(|b| (0x20..0x7f).contains(b)), "{text:?}");
         text
     }
 

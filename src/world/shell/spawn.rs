@@ -118,7 +118,8 @@ impl Shell {
         }
     }
 
-    /// Takes up a step that an earlier engine started: running, or ended since.
+    /// Takes up a step that an earlier engine started: running, or ended since. To be called
+    /// within the runtime that will wait for it.
     pub fn adopt(&self, dir: &Path) -> Result<Running, ShellError> {
         let dir = dir.to_owned();
         let watch = match self.observe(&dir) {

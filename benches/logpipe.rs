@@ -1,0 +1,188 @@
+//! Lines per second of processor time through the log pipeline, beside a floor, `tee`, and the
+//! same work done naively. All read the same lines from a pipe, in one run, in turns: only the
+//! ratios count.
+//!
+//! `cargo bench --bench logpipe -- [LINES]`
+
+use std::fs::File;
+use std::io::{self, BufRead as _, PipeReader, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use gonogo::release::{Clean, Secret};
+use gonogo::world::logpipe::{CHUNK_BYTES, Direction, LogFile, LogLimits, LogSink, Masks, Stream};
+
+const ROUNDS: usize = 5;
+const SECRETS: usize = 61;
+
+fn main() -> io::Result<()> {
+    let lines = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let dir = tempfile::tempdir()?;
+    let (input, secrets) = generate(lines)?;
+    let at = |name: &str| dir.path().join(name);
+    let mut taken: [Vec<f64>; 5] = Default::default();
+    for _ in 0..ROUNDS {
+        taken[0].push(piped(&input, floor)?);
+        taken[1].push(piped(&input, |pipe| ours(pipe, &at("ours"), &secrets))?);
+        taken[2].push(piped(&input, |pipe| ours(pipe, &at("open"), &[]))?);
+        taken[3].push(piped(&input, |pipe| tee(pipe, &at("tee")))?);
+        // A tenth of the lines is enough to see how slow it is.
+        let tenth = &input[..input.len() / 10];
+        taken[4].push(piped(tenth, |pipe| naive(pipe, &at("naive"), &secrets))? * 10.0);
+    }
+    let seconds = taken.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[ROUNDS / 2]
+    });
+    let mut out = io::stdout().lock();
+    let names = ["newlines", "gonogo", "no secrets", "tee", "naive"];
+    for (name, seconds) in names.iter().zip(seconds) {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let rate = lines as f64 / seconds / 1e6;
+        writeln!(out, "{name:10} {rate:7.2} M lines per cpu-second")?;
+    }
+    writeln!(out, "gonogo / tee   {:6.2}  (goal: at least 1)", seconds[3] / seconds[1])?;
+    writeln!(out, "gonogo / naive {:6.2}  (goal: at least 15)", seconds[4] / seconds[1])?;
+    page(&at("page"), &mut out)
+}
+
+/// Lines of 127 bytes with four colour codes; one in a thousand holds a secret.
+fn generate(lines: usize) -> io::Result<(Vec<u8>, Vec<Secret>)> {
+    let mut random = fastrand::Rng::with_seed(7);
+    let values: Vec<String> = (0..SECRETS)
+        .map(|_| std::iter::repeat_with(|| random.alphanumeric()).take(24).collect())
+        .collect();
+    let mut out = Vec::with_capacity(lines * 128);
+    for line in 0..lines {
+        let word =
+            if line % 1000 == 7 { &values[line % SECRETS] } else { "packages/shop-frontend" };
+        let text = format!(
+            "\x1b[36m12:00:{:02}\x1b[0m \x1b[1minfo\x1b[0m building {word} chunk {line:08} of the \
+             release in mode production with maps",
+            line % 60
+        );
+        writeln!(out, "{text:.<126}")?;
+    }
+    let secrets = values.into_iter().filter_map(|value| Secret::new(value).ok());
+    Ok((out, secrets.collect()))
+}
+
+/// Seconds of processor time of this thread and of children that `work` takes, while another
+/// thread writes `input` into the pipe that it reads.
+fn piped(input: &[u8], work: impl FnOnce(PipeReader) -> io::Result<()>) -> io::Result<f64> {
+    let (reader, mut writer) = io::pipe()?;
+    rustix::pipe::fcntl_setpipe_size(&writer, CHUNK_BYTES)?;
+    std::thread::scope(|threads| {
+        // A reader that wants no more ends it.
+        threads.spawn(move || writer.write_all(input).unwrap_or_default());
+        cpu(|| work(reader))
+    })
+}
+
+/// Seconds of processor time that `work` and its children take.
+fn cpu(work: impl FnOnce() -> io::Result<()>) -> io::Result<f64> {
+    let before = spent()?;
+    work()?;
+    Ok(spent()? - before)
+}
+
+fn spent() -> io::Result<f64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    let ticks: u32 = fields.skip(13).take(2).filter_map(|n| n.parse::<u32>().ok()).sum();
+    let nanos = i32::try_from(time.tv_nsec).unwrap_or(0);
+    let seconds = i32::try_from(time.tv_sec).unwrap_or(0);
+    Ok(f64::from(seconds) + f64::from(nanos) / 1e9 + f64::from(ticks) / 100.0)
+}
+
+fn floor(mut file: PipeReader) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut lines = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            std::hint::black_box(lines);
+            return Ok(());
+        }
+        lines += memchr::memchr_iter(b'\n', &buffer[..read]).count();
+    }
+}
+
+fn ours(mut file: PipeReader, dir: &Path, secrets: &[Secret]) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let limits = LogLimits { head_bytes: u64::MAX, tail_bytes: 0 };
+    let mut sink = LogSink::create(dir, Masks::new(secrets), limits)?;
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        sink.feed(Stream::Stdout, 0, &buffer[..read]);
+    }
+    let (counts, trouble) = sink.finish(0);
+    assert!((counts.masked > 0) != secrets.is_empty() && trouble.is_none());
+    std::fs::remove_dir_all(dir)
+}
+
+fn tee(input: PipeReader, output: &Path) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the peer is a process")]
+    let mut command = Command::new("tee");
+    command.arg(output).stdin(input).stdout(Stdio::null());
+    assert!(command.status()?.success());
+    std::fs::remove_file(output)
+}
+
+fn naive(input: PipeReader, output: &Path, secrets: &[Secret]) -> io::Result<()> {
+    let mut out = File::create(output)?;
+    let reader = io::BufReader::new(input);
+    for line in reader.lines() {
+        let mut text = String::new();
+        let mut inside = false;
+        for c in line?.chars() {
+            inside |= c == '\x1b';
+            if !inside {
+                text.push(c);
+            }
+            inside &= !c.is_ascii_alphabetic();
+        }
+        for secret in secrets {
+            text = text.replace(String::from_utf8_lossy(secret.reveal()).as_ref(), "***");
+        }
+        writeln!(out, "{}", Clean::new(&text))?;
+    }
+    std::fs::remove_file(output)
+}
+
+/// Time to page through a log of 100,000 lines.
+fn page(dir: &Path, out: &mut impl io::Write) -> io::Result<()> {
+    const PAGES: u32 = 1000;
+    std::fs::create_dir_all(dir)?;
+    let mut sink = LogSink::create(dir, Masks::new([]), LogLimits::default())?;
+    let line = format!("{:.<126}\n", "a line of a build");
+    for _ in 0..100_000 {
+        sink.feed(Stream::Stdout, 0, line.as_bytes());
+    }
+    let mut log = None;
+    let opened = cpu(|| {
+        log = Some(LogFile::open(dir)?);
+        Ok(())
+    })?;
+    let log = log.expect("just opened");
+    let mut random = fastrand::Rng::with_seed(7);
+    let paged = cpu(|| {
+        for _ in 0..PAGES {
+            std::hint::black_box(log.window(random.usize(..100_000), 60)?);
+        }
+        Ok(())
+    })?;
+    let found = cpu(|| log.find("nowhere", 0, Direction::Forward).map(|_| ()))?;
+    writeln!(
+        out,
+        "100,000 lines: index {:.1} ms, a page of 60 {:.3} ms, find {:.1} ms",
+        opened * 1e3,
+        paged * 1e3 / f64::from(PAGES),
+        found * 1e3
+    )
+}
