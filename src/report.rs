@@ -2,4 +2,14 @@
 //! cockpit, the plain lines and the summaries all take their words from here, so that they cannot
 //! say different things.
 
+mod commands;
+mod ends;
+pub mod json;
+pub mod line;
+mod place;
+pub mod summary;
+mod table;
 pub mod words;
+
+pub use commands::commands;
+pub use ends::End;

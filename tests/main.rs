@@ -7,6 +7,7 @@ mod journal;
 mod kubernetes;
 mod metrics;
 mod readers;
+mod report;
 mod shell;
 mod tidy;
 mod workspace;

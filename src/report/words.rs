@@ -13,4 +13,4 @@ pub use next::{Next, next};
 pub use price::undo;
 pub use sentence::sentence;
 pub use span::{age, bytes, count, duration, plural, utc};
-pub use time_left::{eta, slower, step_left_ms, wall_of};
+pub use time_left::{eta, slower, step_left_ms, took_ms, wall_of};

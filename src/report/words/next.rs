@@ -218,7 +218,7 @@ fn gate_open(snapshot: &Snapshot, gate: &Gate) -> Next {
 fn awaits_switch(release: &Release) -> Option<Next> {
     let to = release.rollout.to.filter(|_| release.awaits_switch())?;
     let way = release.rollout.from.map_or(format!("to {to}"), |from| format!("{from} → {to}"));
-    Some(Next::ask(&format!("{to} is ready and proven: switch the traffic {way}"), "switch"))
+    Some(Next::ask(&format!("{to} is ready: switch the traffic {way}"), "switch"))
 }
 
 /// A session broke off; what it left is looked at before anything is repeated.

@@ -1,6 +1,6 @@
 //! One sentence per event.
 
-use super::span::{count, duration, plural, utc};
+use super::span::{count, duration, grouped, plural, utc};
 use crate::release::{
     BackupId, Card, Clean, Digest, EffectKey, Event, Evidence, GateResult, GateVerdict, Judgement,
     Latch, Reading, Record, Release, ReleaseResult, ReportState, ReportSummary, RestoreReport,
@@ -310,7 +310,7 @@ fn measured(evidence: &Evidence) -> String {
         "errors {}, average {}, {} requests",
         show(&evidence.error_ratio, &|v| format!("{:.2} %", v * 100.0)),
         show(&evidence.mean_ms, &|v| format!("{v:.0} ms")),
-        show(&evidence.requests, &|v| format!("{v:.0}")),
+        show(&evidence.requests, &|v| grouped(&format!("{v:.0}"))),
     )
 }
 

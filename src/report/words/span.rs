@@ -10,7 +10,8 @@ const DAY: u64 = 24 * HOUR;
 /// A length of time in its two largest units: `850 ms`, `1.9 s`, `42 s`, `3 min 20 s`, `1 h 5 min`.
 pub fn duration(ms: u64) -> String {
     match ms {
-        0..SECOND => format!("{ms} ms"),
+        0 => "0 s".to_owned(),
+        1..SECOND => format!("{ms} ms"),
         SECOND..10_000 => tenths(ms),
         10_000..MINUTE => format!("{} s", ms / SECOND),
         MINUTE..HOUR => two(ms / MINUTE, "min", ms % MINUTE / SECOND, "s"),
@@ -50,7 +51,11 @@ pub fn utc(at: Wall) -> String {
 
 /// A count in groups of three: `41,202`.
 pub fn count(number: u64) -> String {
-    let digits = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// Digits in groups of three.
+pub(super) fn grouped(digits: &str) -> String {
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -90,7 +95,7 @@ mod tests {
     #[test]
     fn lengths_are_read_in_their_largest_units() {
         let cases = [
-            (0, "0 ms"),
+            (0, "0 s"),
             (850, "850 ms"),
             (1000, "1 s"),
             (1949, "1.9 s"),

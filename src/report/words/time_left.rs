@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp as Wall};
 
 use super::span::duration;
 use crate::engine::handle::Snapshot;
-use crate::release::{BuiltIn, Clean, Plan, Release, Step, StepId, StepState, StepStatus};
+use crate::release::{
+    BuiltIn, Clean, Plan, Release, Step, StepId, StepState, StepStatus, Timestamp,
+};
 
 /// A step is slow when it takes half as long again as usual, and at least this much longer.
 const SLOWER_BY_MS: u64 = 10_000;
@@ -115,4 +117,11 @@ pub fn wall_of(snapshot: &Snapshot, at_ms: u64) -> Wall {
     let ago = SignedDuration::from_millis(now_ms.saturating_sub(at_ms).try_into().unwrap_or(0));
     let wall = snapshot.now.wall;
     wall.saturating_add(ahead - ago).unwrap_or(wall)
+}
+
+/// Milliseconds from the release's first record to its newest.
+pub fn took_ms(release: &Release) -> u64 {
+    // The start of the boot clock lies before every record, so nothing is added to the fold's own
+    // time, whatever the wall clock says.
+    release.elapsed_ms(Timestamp { wall: Wall::UNIX_EPOCH, boot_ms: 0 })
 }
