@@ -120,3 +120,38 @@ async fn the_same_seed_makes_the_same_cluster() {
     assert_eq!(names(4).await, names(4).await);
     assert_ne!(names(4).await, names(5).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_pods_share_slices_and_a_scale_of_hundreds_settles() {
+    let (server, cluster, clock) = world();
+    let api: Api<k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler> =
+        Api::namespaced(server.client(), "production");
+    api.delete("backend-blue", &DeleteParams::default()).await.expect("deleted");
+    cluster.scale("production", "backend-blue", 600).await.expect("scaled");
+    clock.sleep(Duration::from_secs(20)).await;
+    let backends = server.backends("production", "backend");
+    assert_eq!(backends.iter().filter(|one| one.ready).count(), 600);
+    let slices = server.objects("EndpointSlice", "production");
+    let mine = slices
+        .iter()
+        .filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == "backend");
+    assert_eq!(mine.count(), 8);
+    cluster.scale("production", "backend-blue", 2).await.expect("scaled");
+    clock.sleep(Duration::from_secs(20)).await;
+    assert_eq!(server.backends("production", "backend").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f36_a_server_that_asks_for_patience_gets_it() {
+    let (server, cluster, clock) = world();
+    server.fail_next("get", "Service", 429);
+    let began = clock.now().boot_ms;
+    cluster.survey("production", &super::services()).await.expect("after a second");
+    let took = clock.now().boot_ms - began;
+    assert!((1_000..1_100).contains(&took), "{took} ms");
+    for _ in 0..3 {
+        server.fail_next("get", "Service", 429);
+    }
+    let error = cluster.survey("production", &super::services()).await.expect_err("too often");
+    assert!(matches!(error, gonogo::world::kubernetes::ClusterError::Busy { .. }), "{error:?}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::pods;
+use super::pods::Owned;
 use super::sets::{all, wanted};
 use super::state::{State, digest_name, owned_by, owner_uid, time};
 use super::store::{Key, number, text};
@@ -12,13 +12,15 @@ use crate::release::Timestamp;
 struct Set {
     key: Key,
     wanted: usize,
+    pods: usize,
     ready: usize,
     revision: i64,
 }
 
 pub(super) fn reconcile(state: &mut State, now: Timestamp) {
+    let owned = Owned::of(state);
     for (key, deployment) in all(state, "Deployment") {
-        roll(state, &key, &deployment, now);
+        roll(state, &key, &deployment, &owned, now);
     }
 }
 
@@ -40,11 +42,11 @@ fn reason(deployment: &Value) -> &str {
     progressing.map_or("", |one| text(one, "/reason"))
 }
 
-fn roll(state: &mut State, key: &Key, deployment: &Value, now: Timestamp) {
+fn roll(state: &mut State, key: &Key, deployment: &Value, owned: &Owned, now: Timestamp) {
     let hash = digest_name(&deployment["spec"]["template"].to_string(), 10);
     let name = format!("{}-{hash}", key.name);
     let newest = Key::new("ReplicaSet", &key.namespace, &name);
-    let sets = sets(state, key, deployment);
+    let sets = sets(state, key, deployment, owned);
     if !sets.iter().any(|set| set.key == newest) {
         let revision = sets.iter().map(|set| set.revision).max().unwrap_or(0) + 1;
         start_set(state, key, deployment, &newest, &hash, revision, now);
@@ -57,23 +59,24 @@ fn roll(state: &mut State, key: &Key, deployment: &Value, now: Timestamp) {
         annotate(state, key, revision);
     }
     if deployment["spec"]["paused"] != true {
-        steps(state, key, deployment, &newest, now);
+        steps(state, key, deployment, &newest, owned, now);
     }
-    status(state, key, &newest, now);
+    status(state, key, &newest, owned, now);
 }
 
 /// The `ReplicaSets` a Deployment owns, by name.
-fn sets(state: &State, key: &Key, deployment: &Value) -> Vec<Set> {
+fn sets(state: &State, key: &Key, deployment: &Value, owned: &Owned) -> Vec<Set> {
     let uid = text(deployment, "/metadata/uid");
     let mine = state.store.list("ReplicaSet", &key.namespace);
     let mine = mine.filter(|(_, set)| owner_uid(set) == uid);
     mine.map(|(set_key, set)| {
-        let pods = pods::owned(state, &key.namespace, text(set, "/metadata/uid"));
+        let (pods, ready) = owned.counts(set);
         let revision = text(set, "/metadata/annotations/deployment.kubernetes.io~1revision");
         Set {
             key: set_key.clone(),
             wanted: wanted(set),
-            ready: pods.filter(|(_, pod)| pods::is_ready(pod)).count(),
+            pods,
+            ready,
             revision: revision.parse().unwrap_or(0),
         }
     })
@@ -116,12 +119,19 @@ fn annotate(state: &mut State, key: &Key, revision: i64) {
 
 /// One step of the rollout: grow the newest set as far as the surge allows, shrink the others as
 /// far as enough pods stay available.
-fn steps(state: &mut State, key: &Key, deployment: &Value, newest: &Key, now: Timestamp) {
+fn steps(
+    state: &mut State,
+    key: &Key,
+    deployment: &Value,
+    newest: &Key,
+    owned: &Owned,
+    now: Timestamp,
+) {
     let all_wanted = wanted(deployment);
     let strategy = &deployment["spec"]["strategy"]["rollingUpdate"];
     let surge = share(&strategy["maxSurge"], all_wanted, true);
     let unavailable = share(&strategy["maxUnavailable"], all_wanted, false);
-    let sets = sets(state, key, deployment);
+    let sets = sets(state, key, deployment, owned);
     let total: usize = sets.iter().map(|set| set.wanted).sum();
     let Some(new) = sets.iter().find(|set| set.key == *newest) else { return };
     let others: Vec<&Set> = sets.iter().filter(|set| set.key != *newest).collect();
@@ -145,7 +155,7 @@ fn steps(state: &mut State, key: &Key, deployment: &Value, newest: &Key, now: Ti
             resize(state, key, &set.key, set.wanted, set.wanted - go, now);
         }
     }
-    forget_old(state, key, deployment, newest);
+    forget_old(state, key, deployment, newest, owned);
 }
 
 /// `maxSurge` or `maxUnavailable` of `replicas`: a number or a percentage, 25 % unless said.
@@ -165,9 +175,9 @@ fn resize(state: &mut State, deployment: &Key, set: &Key, from: usize, to: usize
     state.event(deployment, now, "ScalingReplicaSet", &message);
 }
 
-fn forget_old(state: &mut State, key: &Key, deployment: &Value, newest: &Key) {
+fn forget_old(state: &mut State, key: &Key, deployment: &Value, newest: &Key, owned: &Owned) {
     let keep = number(deployment, "/spec/revisionHistoryLimit").unwrap_or(10);
-    let mut old: Vec<Set> = sets(state, key, deployment)
+    let mut old: Vec<Set> = sets(state, key, deployment, owned)
         .into_iter()
         .filter(|set| set.key != *newest && set.wanted == 0)
         .collect();
@@ -178,20 +188,14 @@ fn forget_old(state: &mut State, key: &Key, deployment: &Value, newest: &Key) {
     }
 }
 
-fn status(state: &mut State, key: &Key, newest: &Key, now: Timestamp) {
+fn status(state: &mut State, key: &Key, newest: &Key, owned: &Owned, now: Timestamp) {
     let Some(deployment) = state.store.get(key).cloned() else { return };
     let wanted_now = wanted(&deployment);
-    let uid_of = |set: &Key| state.store.get(set).map(|set| text(set, "/metadata/uid").to_owned());
-    let mine = sets(state, key, &deployment);
-    let count = |set: &Key| {
-        let uid = uid_of(set).unwrap_or_default();
-        pods::owned(state, &key.namespace, &uid).count()
-    };
-    let total: usize = mine.iter().map(|set| count(&set.key)).sum();
-    let updated = count(newest);
+    let mine = sets(state, key, &deployment, owned);
+    let total: usize = mine.iter().map(|set| set.pods).sum();
+    let newest = mine.iter().find(|set| set.key == *newest);
+    let (updated, updated_ready) = newest.map_or((0, 0), |set| (set.pods, set.ready));
     let ready: usize = mine.iter().map(|set| set.ready).sum();
-    let updated_ready: usize =
-        mine.iter().filter(|set| set.key == *newest).map(|set| set.ready).sum();
     let strategy = &deployment["spec"]["strategy"]["rollingUpdate"];
     let least = wanted_now.saturating_sub(share(&strategy["maxUnavailable"], wanted_now, false));
     let complete = updated == wanted_now && total == updated && updated_ready == wanted_now;

@@ -1,16 +1,19 @@
 //! The life of pods: created, pulled, started, ready, ended; and everything that can go wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::control::{Exit, SlotFault};
-use super::state::{State, owned_by, owner_uid, time};
+use super::state::{MANY_PODS, State, owned_by, owner_uid, time};
 use super::store::{Key, number, text};
 use crate::release::{Slot, Timestamp};
 
-/// Pods change at most this often, so that many of them change together.
+/// Pods change at most this often, so that many of them change together; with thousands of them
+/// more of them do.
 const GRAIN_MS: u64 = 50;
+const COARSE_MS: u64 = 1_000;
 
 /// The longest wait of a container that keeps ending.
 const BACK_OFF_MAX_S: u64 = 300;
@@ -74,7 +77,7 @@ pub(super) fn adopt(state: &mut State, key: &Key, now: Timestamp) {
     let wait = if state.settled { 0 } else { state.rng.u64(400..1_200) };
     let life = Life {
         stage: Stage::Creating,
-        due_ms: Some(after(now, wait)),
+        due_ms: Some(after(state, now, wait)),
         restarts: 0,
         last_exit: None,
     };
@@ -109,7 +112,7 @@ pub(super) fn advance(state: &mut State, now: Timestamp) {
             }
             (Stage::Starting, Some(SlotFault::NeverReady)) => {
                 state.event(&key, now, "Unhealthy", "Readiness probe failed: HTTP 503");
-                set_due(state, &key, Some(after(now, 10_000)));
+                set_due(state, &key, Some(after(state, now, 10_000)));
             }
             (Stage::Starting, _) => enter(state, &key, Stage::Ready, now),
             (Stage::Ready | Stage::Failed, _) => set_due(state, &key, None),
@@ -127,7 +130,7 @@ fn enter(state: &mut State, key: &Key, next: Stage, now: Timestamp) {
             let reason = "ImagePullBackOff";
             let message = "Back-off pulling image: manifest unknown";
             let waiting = json!({"waiting": {"reason": reason, "message": message}});
-            (waiting, false, Some(after(now, 15_000)))
+            (waiting, false, Some(after(state, now, 15_000)))
         }
         Stage::Starting => {
             let wait = match fault {
@@ -137,11 +140,11 @@ fn enter(state: &mut State, key: &Key, next: Stage, now: Timestamp) {
             restart(state, key);
             state.event(key, now, "Started", "Started container");
             state.log(key, format!("{} listening", time(now)));
-            (running, false, Some(after(now, wait)))
+            (running, false, Some(after(state, now, wait)))
         }
         Stage::Ready => {
             let due = match fault {
-                Some(SlotFault::ExitAfterReady(_, wait)) => Some(after(now, millis(wait))),
+                Some(SlotFault::ExitAfterReady(_, wait)) => Some(after(state, now, millis(wait))),
                 _ => None,
             };
             (running, true, due)
@@ -183,7 +186,7 @@ pub(super) fn exit(state: &mut State, key: &Key, how: Exit, now: Timestamp) {
     };
     life.stage = Stage::BackOff;
     life.last_exit = Some(ended.clone());
-    life.due_ms = Some(after(now, back_off_s * 1000));
+    life.due_ms = Some(now.boot_ms + back_off_s * 1000);
     let state_shown = if life.restarts == 0 {
         json!({"terminated": ended})
     } else {
@@ -227,12 +230,13 @@ pub(super) fn end(state: &mut State, key: &Key, at_once: bool, now: Timestamp) {
         return;
     }
     let grace = state.rng.u64(800..2_500);
+    let due = after(state, now, grace);
     let Some(life) = state.lives.get_mut(key) else { return };
     if life.stage == Stage::Ending {
         return;
     }
     life.stage = Stage::Ending;
-    life.due_ms = Some(after(now, grace));
+    life.due_ms = Some(due);
     state.store.edit(key, |pod| {
         pod["metadata"]["deletionTimestamp"] = json!(time(now));
         pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
@@ -254,17 +258,43 @@ pub(super) fn of_slot(state: &State, app: &str, slot: Slot) -> Vec<Key> {
     state.store.list("Pod", "").filter(|(_, pod)| ours(pod)).map(|(key, _)| key.clone()).collect()
 }
 
-/// The living pods of an owner, by name.
-pub(super) fn owned<'a>(
-    state: &'a State,
-    namespace: &'a str,
-    uid: &'a str,
-) -> impl Iterator<Item = (&'a Key, &'a Value)> {
-    let living = |pod: &Value| {
-        pod["metadata"]["deletionTimestamp"].is_null() && text(pod, "/status/phase") != "Failed"
-    };
-    let pods = state.store.list("Pod", namespace).map(|(key, pod)| (key, &**pod));
-    pods.filter(move |(_, pod)| owner_uid(pod) == uid && living(pod))
+/// One living pod of an owner.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) key: Key,
+    pub(super) ready: bool,
+    pub(super) created: String,
+}
+
+/// The living pods by their owner's uid, each owner's by name: one look at all pods for a whole
+/// round of a controller, which with thousands of pods is what makes a round affordable.
+#[derive(Debug, Default)]
+pub(super) struct Owned(BTreeMap<String, Vec<Member>>);
+
+impl Owned {
+    pub(super) fn of(state: &State) -> Self {
+        let mut owned = Self::default();
+        for (key, pod) in state.store.list("Pod", "") {
+            let living = pod["metadata"]["deletionTimestamp"].is_null()
+                && text(pod, "/status/phase") != "Failed";
+            if living {
+                let created = text(pod, "/metadata/creationTimestamp").to_owned();
+                let member = Member { key: key.clone(), ready: is_ready(pod), created };
+                owned.0.entry(owner_uid(pod).to_owned()).or_default().push(member);
+            }
+        }
+        owned
+    }
+
+    pub(super) fn by(&self, owner: &Value) -> &[Member] {
+        self.0.get(text(owner, "/metadata/uid")).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many pods an owner has, and how many of them are ready.
+    pub(super) fn counts(&self, owner: &Value) -> (usize, usize) {
+        let pods = self.by(owner);
+        (pods.len(), pods.iter().filter(|pod| pod.ready).count())
+    }
 }
 
 pub(super) fn is_ready(pod: &Value) -> bool {
@@ -344,8 +374,9 @@ fn show(state: &mut State, key: &Key, now: Timestamp, container: &Value, ready: 
     });
 }
 
-fn after(now: Timestamp, wait_ms: u64) -> u64 {
-    (now.boot_ms + wait_ms).next_multiple_of(GRAIN_MS)
+fn after(state: &State, now: Timestamp, wait_ms: u64) -> u64 {
+    let grain = if state.lives.len() > MANY_PODS { COARSE_MS } else { GRAIN_MS };
+    (now.boot_ms + wait_ms).next_multiple_of(grain)
 }
 
 fn millis(duration: Duration) -> u64 {

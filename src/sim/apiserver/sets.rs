@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::pods;
+use super::pods::{self, Member, Owned};
 use super::state::State;
 use super::store::{Key, number, text};
 use crate::release::Timestamp;
@@ -13,11 +13,12 @@ pub(super) fn reconcile(state: &mut State, now: Timestamp) {
     for (key, object) in all(state, "HorizontalPodAutoscaler") {
         autoscale(state, &key, &object);
     }
+    let owned = Owned::of(state);
     for (key, object) in all(state, "ReplicaSet") {
-        replicas(state, &key, &object, now);
+        replicas(state, &key, &object, &owned, now);
     }
     for (key, object) in all(state, "StatefulSet") {
-        stateful(state, &key, &object, now);
+        stateful(state, &key, &object, &owned, now);
     }
 }
 
@@ -32,11 +33,8 @@ pub(super) fn wanted(object: &Value) -> usize {
     usize::try_from(number(object, "/spec/replicas").unwrap_or(0)).unwrap_or(0)
 }
 
-fn replicas(state: &mut State, key: &Key, set: &Value, now: Timestamp) {
-    let uid = text(set, "/metadata/uid");
-    let mut mine: Vec<(bool, String, Key)> = pods::owned(state, &key.namespace, uid)
-        .map(|(key, pod)| (pods::is_ready(pod), created(pod), key.clone()))
-        .collect();
+fn replicas(state: &mut State, key: &Key, set: &Value, owned: &Owned, now: Timestamp) {
+    let mut mine: Vec<&Member> = owned.by(set).iter().collect();
     let wanted = wanted(set);
     let hash = text(set, "/metadata/labels/pod-template-hash");
     for _ in mine.len()..wanted {
@@ -46,16 +44,15 @@ fn replicas(state: &mut State, key: &Key, set: &Value, now: Timestamp) {
     }
     if mine.len() > wanted {
         // Unready ones go first, then the youngest.
-        mine.sort_by(|a, b| (a.0, &b.1, &a.2).cmp(&(b.0, &a.1, &b.2)));
-        let surplus = mine.len() - wanted;
-        for (_, _, pod) in mine.drain(..surplus) {
-            pods::end(state, &pod, false, now);
-            state.event(key, now, "SuccessfulDelete", &format!("Deleted pod: {}", pod.name));
+        mine.sort_by(|a, b| (a.ready, &b.created, &a.key).cmp(&(b.ready, &a.created, &b.key)));
+        for pod in &mine[..mine.len() - wanted] {
+            pods::end(state, &pod.key, false, now);
+            let message = format!("Deleted pod: {}", pod.key.name);
+            state.event(key, now, "SuccessfulDelete", &message);
         }
     }
-    let total = pods::owned(state, &key.namespace, uid).count();
-    let ready = pods::owned(state, &key.namespace, uid).filter(|(_, pod)| pods::is_ready(pod));
-    let ready = ready.count();
+    // As of this round's beginning; what was just made or ended is counted in the next.
+    let (total, ready) = owned.counts(set);
     state.store.edit(key, |set| {
         set["status"] = json!({
             "replicas": total, "fullyLabeledReplicas": total, "readyReplicas": ready,
@@ -64,12 +61,7 @@ fn replicas(state: &mut State, key: &Key, set: &Value, now: Timestamp) {
     });
 }
 
-fn created(pod: &Value) -> String {
-    text(pod, "/metadata/creationTimestamp").to_owned()
-}
-
-fn stateful(state: &mut State, key: &Key, set: &Value, now: Timestamp) {
-    let uid = text(set, "/metadata/uid");
+fn stateful(state: &mut State, key: &Key, set: &Value, owned: &Owned, now: Timestamp) {
     let wanted = wanted(set);
     for ordinal in 0..wanted {
         let name = format!("{}-{ordinal}", key.name);
@@ -87,19 +79,13 @@ fn stateful(state: &mut State, key: &Key, set: &Value, now: Timestamp) {
             }
         }
     }
-    let surplus: Vec<Key> = pods::owned(state, &key.namespace, uid)
-        .filter(|(pod, _)| {
-            let ordinal = pod.name.rsplit('-').next().and_then(|end| end.parse::<usize>().ok());
-            ordinal.is_some_and(|ordinal| ordinal >= wanted)
-        })
-        .map(|(pod, _)| pod.clone())
-        .collect();
-    for pod in surplus {
-        pods::end(state, &pod, false, now);
+    for pod in owned.by(set) {
+        let ordinal = pod.key.name.rsplit('-').next().and_then(|end| end.parse::<usize>().ok());
+        if ordinal.is_some_and(|ordinal| ordinal >= wanted) {
+            pods::end(state, &pod.key, false, now);
+        }
     }
-    let total = pods::owned(state, &key.namespace, uid).count();
-    let ready = pods::owned(state, &key.namespace, uid).filter(|(_, pod)| pods::is_ready(pod));
-    let ready = ready.count();
+    let (total, ready) = owned.counts(set);
     state.store.edit(key, |set| {
         set["status"] = json!({
             "replicas": total, "readyReplicas": ready, "availableReplicas": ready,

@@ -12,6 +12,9 @@ use super::pods::Life;
 use super::store::{Key, Store, text};
 use crate::release::{Slot, Timestamp};
 
+/// From this many pods on, single pods are no longer worth an event.
+pub(super) const MANY_PODS: usize = 500;
+
 /// Lines kept of one pod's log.
 const LOG_LINES_MAX: usize = 2_000;
 
@@ -109,6 +112,9 @@ impl State {
 
     /// Reports an event about the object at `key`; a repeated one is counted.
     pub(super) fn event(&mut self, key: &Key, now: Timestamp, reason: &str, message: &str) {
+        if self.lives.len() > MANY_PODS {
+            return;
+        }
         let warns = ["BackOff", "Failed", "Unhealthy", "Evicted", "OOMKilling"];
         let kind = if warns.contains(&reason) { "Warning" } else { "Normal" };
         let name =

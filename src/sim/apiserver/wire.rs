@@ -207,25 +207,41 @@ fn settle(state: &mut State, now: Timestamp) -> Option<u64> {
         verbs::collect_orphans(state);
         deployments::reconcile(state, now);
         sets::reconcile(state, now);
-        endpoints::reconcile(state, now);
         if state.store.version() == before {
             break;
         }
     }
+    // Nothing else looks at endpoints, so once is enough.
+    endpoints::reconcile(state, now);
     let lives = state.lives.values().filter_map(|life| life.due_ms).min();
     let progress = deployments::due_ms(state);
     [lives, progress].into_iter().flatten().min()
 }
 
+/// Whether anything after `version` is of a kind that a controller looks at: a Lease renewed every
+/// two seconds is not.
+fn concerns_controllers(state: &State, version: u64) -> bool {
+    let quiet = ["Lease", "Event", "ConfigMap", "Secret", "Ingress", "PersistentVolumeClaim"];
+    let changes = state.store.since(version);
+    changes.is_none_or(|mut all| all.any(|change| !quiet.contains(&change.key.kind)))
+}
+
 /// The task that runs the controllers: awake only when something changed or is due.
 async fn control(shared: Weak<Shared>, mut moved: watch::Receiver<Moved>) {
+    let (mut seen, mut nudges_seen, mut due) = (0, 0, None);
     loop {
         let Some(strong) = shared.upgrade() else { return };
         let nudges = strong.moved.borrow().nudges;
-        let (due, version) = strong.with(|state, now| {
-            let due = settle(state, now);
-            (due, state.store.version())
+        let ordered = nudges > nudges_seen;
+        nudges_seen = nudges;
+        let version = strong.with(|state, now| {
+            let late = due.is_some_and(|due| now.boot_ms >= due);
+            if late || ordered || concerns_controllers(state, seen) {
+                due = settle(state, now);
+            }
+            state.store.version()
         });
+        seen = version;
         let clock = strong.clock.clone();
         drop(strong);
         let newer = moved.wait_for(|moved| moved.version > version || moved.nudges > nudges);
