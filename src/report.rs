@@ -2,6 +2,7 @@
 //! cockpit, the plain lines and the summaries all take their words from here, so that they cannot
 //! say different things.
 
+pub mod audit;
 mod commands;
 mod ends;
 pub mod json;

@@ -1,6 +1,7 @@
 //! The words about a release: every event has a sentence, a short release reads well from start
 //! to end, and the machine form says the same as the journal.
 
+mod audit;
 mod drive;
 mod words;
 
@@ -58,7 +59,7 @@ impl Written {
 }
 
 /// A release in which a step fails once, people vote, and the watch rolls the traffic back.
-fn rolled_back(mut look: impl FnMut(&Drive)) -> Drive {
+pub(crate) fn rolled_back(mut look: impl FnMut(&Drive)) -> Drive {
     let mut drive = Drive::new();
     drive.open();
     look(&drive);

@@ -191,6 +191,11 @@ impl Drive {
         self.answer(&key, outcome);
     }
 
+    pub(super) fn answer_restore(&mut self, outcome: Outcome) {
+        let key = self.owed(|effect| matches!(effect, Effect::Restore { .. }));
+        self.answer(&key, outcome);
+    }
+
     pub(super) fn window(&mut self, error_ratio: f64, mean_ms: Reading<Finite>) {
         let key = self.owed(|effect| matches!(effect, Effect::MeasureWindow { .. }));
         let evidence = evidence(error_ratio, mean_ms);

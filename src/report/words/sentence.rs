@@ -3,9 +3,9 @@
 use super::span::{count, duration, grouped, plural, utc};
 use crate::release::{
     BackupId, Card, Clean, Digest, EffectKey, Event, Evidence, GateResult, GateVerdict, Judgement,
-    Latch, Reading, Record, Release, ReleaseResult, ReportState, ReportSummary, RestoreReport,
-    RuleVerdict, Seen, Slot, StageId, Start, StepEnd, StepId, StepResult, TrafficProof, Verdict,
-    Via, Vote, Way,
+    Latch, Reading, Record, Release, ReleaseResult, RestoreReport, RuleVerdict, Seen, Slot,
+    StageId, Start, StepEnd, StepId, StepResult, TrafficProof, Verdict, Via, Vote, Way,
+    report_words,
 };
 
 /// What happened, in one sentence without a period. `release` is the fold up to and including
@@ -104,7 +104,7 @@ fn step_ended(release: &Release, step: &StepId, end: &StepEnd) -> String {
     let took = duration(end.took_ms);
     match &end.result {
         StepResult::Passed => {
-            let what = end.report.as_ref().map(report).or_else(|| facts(end));
+            let what = end.report.as_ref().map(report_words).or_else(|| facts(end));
             format!("{step} passed in {took}{}", after_colon(what.as_deref()))
         }
         StepResult::Failed { reason } => {
@@ -135,25 +135,6 @@ fn facts(end: &StepEnd) -> Option<String> {
     let lines: Vec<String> =
         end.facts.iter().map(|line| format!("{} {}", line.what, line.value)).collect();
     (!lines.is_empty()).then(|| lines.join(", "))
-}
-
-fn report(report: &ReportSummary) -> String {
-    let ReportSummary { tool, state, coverage, tests, counts, .. } = report;
-    if let Some(tests) = tests {
-        let skipped =
-            if tests.skipped > 0 { format!(", {} skipped", tests.skipped) } else { String::new() };
-        return format!("{} tests passed, {} failed{skipped}", tests.passed, tests.failed);
-    }
-    match state {
-        ReportState::Clean => format!("{tool} looked at {coverage} and found nothing"),
-        ReportState::Findings => {
-            let found: Vec<String> =
-                counts.iter().map(|(severity, n)| format!("{n} {}", severity.word())).collect();
-            format!("{tool} found {} in {coverage}", found.join(", "))
-        }
-        ReportState::NotScanned { reason } => format!("{tool} looked at NOTHING: {reason}"),
-        ReportState::Crashed { reason } => format!("{tool} BROKE: {reason}"),
-    }
 }
 
 fn observed(key: &EffectKey, seen: &Seen) -> String {
