@@ -50,6 +50,42 @@ pub fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DiskError
     write().map_err(|source| DiskError::Io { path: path.clone(), source })
 }
 
+/// The files in `folder` whose names end in `.end`, in the order of their names; none where there
+/// is no such folder.
+pub fn list(folder: &Path, end: &str) -> Result<Vec<PathBuf>, DiskError> {
+    let failed = |source| DiskError::Io { path: folder.to_owned(), source };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|own| own == end) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Makes the first folder `name(1)`, `name(2)`, … in `parent` that does not exist yet, and answers
+/// its name. Two callers never get the same.
+pub fn claim(parent: &Path, name: impl Fn(u32) -> String) -> Result<String, DiskError> {
+    private_folder(parent)?;
+    for count in 1..=u32::MAX {
+        let (name, failed) = (name(count), |path, source| DiskError::Io { path, source });
+        let path = parent.join(&name);
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => return Ok(name),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(failed(path, source)),
+        }
+    }
+    Err(DiskError::NotAFolder(parent.to_owned()))
+}
+
 /// Removes a file; one that is not there is removed.
 pub fn remove(path: &Path) -> Result<(), DiskError> {
     match std::fs::remove_file(path) {

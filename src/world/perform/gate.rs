@@ -1,0 +1,59 @@
+//! The decision card and the consolidated report.
+
+use super::{Done, because, passed, site};
+use crate::release::{
+    BuiltInJob, Card, CardLine, CardRollout, Clean, EffectKey, Outcome, Serving, Slot, Verdict,
+};
+use crate::world::{World, disk};
+
+/// Surveys what serves and draws up the card.
+pub(super) async fn draw_up(
+    world: &World,
+    evidence: Vec<CardLine>,
+    undo: Clean,
+    switches: bool,
+) -> Outcome {
+    let mut rollout = None;
+    if switches {
+        let survey = async {
+            let site = site(world)?;
+            let survey = site.cluster.survey(&site.production, &site.services).await;
+            survey.map_err(because)
+        };
+        match survey.await {
+            Ok(survey) => {
+                let preview = match &survey.serving {
+                    Serving::One { slot } => slot.other(),
+                    Serving::Bootstrap | Serving::Split { .. } => Slot::Blue,
+                };
+                rollout = Some(CardRollout { survey, preview });
+            }
+            Err(reason) => return Outcome::Failed { reason },
+        }
+    }
+    Outcome::CardDrawn(Box::new(Card { rollout, evidence, undo }))
+}
+
+/// Writes the consolidated report into the step's folder.
+pub(super) fn report(world: &World, key: &EffectKey, job: &BuiltInJob) -> Done {
+    let mut text =
+        format!("# Release {}\n\n| check | result | verdict |\n|---|---|---|\n", world.release);
+    for line in &job.evidence {
+        let verdict = match &line.verdict {
+            Verdict::Pass => "pass".to_owned(),
+            Verdict::Fail { reason } => format!("FAIL: {reason}"),
+            Verdict::Unknown { reason } => format!("unknown: {reason}"),
+        };
+        let cell = |text: &str| text.replace('|', "\\|");
+        text.push_str(&format!(
+            "| {} | {} | {} |\n",
+            cell(line.what.as_str()),
+            cell(line.value.as_str()),
+            cell(&verdict)
+        ));
+    }
+    let dir = world.steps.join(key.to_string());
+    disk::write_whole(&dir, "report.md", text.as_bytes()).map_err(because)?;
+    let checks = job.evidence.len();
+    Ok(passed(vec![super::fact("consolidated report", &format!("{checks} checks"))]))
+}
