@@ -301,7 +301,7 @@ async fn f55_an_engine_that_dies_before_go_starts_nothing() {
     let header = serde_json::json!({
         "dir": bench.dir(), "argv": ["touch", "started"], "cwd": bench.root.path(),
         "env": {"PATH": "/usr/bin:/bin"}, "secrets": [], "timeout_ms": 1000, "grace_ms": 10,
-        "log": {"head_bytes": 1000, "tail_bytes": 1000},
+        "log": {"head_bytes": 1000, "tail_bytes": 1000}, "keep_stdout": false,
     });
     let header = serde_json::to_vec(&header).expect("JSON");
     let length = u32::try_from(header.len()).expect("small").to_be_bytes();

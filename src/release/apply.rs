@@ -20,7 +20,8 @@ impl Release {
         self.head = Some(record.seq);
         self.epoch = self.epoch.max(record.epoch);
         let now_ms = self.clock.elapsed_ms;
-        if record.event.tells_people() {
+        let tells = self.start.as_deref().is_some_and(|start| start.tells);
+        if tells && record.event.tells_people() {
             let (title, body) = notice(self, &record.event);
             self.untold.insert(record.seq, (title, body));
         }

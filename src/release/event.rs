@@ -178,6 +178,8 @@ pub struct Start {
     pub external: bool,
     /// Whether a person started it at a terminal; then a failure waits for a retry.
     pub attended: bool,
+    /// Whether there is a way to tell people who are not looking.
+    pub tells: bool,
     pub rehearsal: Option<Rehearsal>,
     pub latches: Vec<LatchedBy>,
     /// Gates that pass by the evidence of an earlier release of the same revision.

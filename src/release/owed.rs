@@ -61,9 +61,10 @@ fn job(release: &Release, start: &Start, step: &Step) -> BuiltInJob {
         backup_max_age_s: start.policy.database.backup_max_age_s,
         retention_days: start.policy.database.retention_days,
         ready_min: start.policy.rollout.ready_min,
-        evidence: match step.uses {
-            Some(BuiltIn::Report) => card::evidence(release),
-            _ => Vec::new(),
+        evidence: if step.uses == Some(BuiltIn::Report) {
+            card::evidence(release)
+        } else {
+            Vec::new()
         },
     }
 }

@@ -354,6 +354,7 @@ pub(super) fn start() -> Start {
         until: stage_id("production"),
         external: true,
         attended: true,
+        tells: true,
         rehearsal: None,
         latches: Vec::new(),
         passed_before: Vec::new(),

@@ -286,16 +286,20 @@ fn start_step(release: &Release, start: &Start) -> Option<Event> {
     let plan = &start.plan;
     let commands = plan.steps().filter(|s| s.uses.is_none() && running(release, s)).count();
     let room = commands < usize::try_from(plan.jobs).unwrap_or(usize::MAX);
-    let limit = failing_stage(release, plan).map_or(usize::MAX, |(index, ..)| index);
+    // What has failed already starts nothing but its own stage's remaining checks, so that one
+    // run shows all that is to be mended.
+    let failing = failing_stage(release, plan).map(|(index, ..)| index);
     let to_end = plan.seconds_to_end();
     let mut best: Option<(u64, &StepId)> = None;
-    for (index, stage) in plan.stages.iter().enumerate().take(limit.saturating_add(1)) {
-        if !release.stages.get(index).is_some_and(|s| s.planned) {
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let planned = release.stages.get(index).is_some_and(|s| s.planned);
+        if !planned || failing.is_some_and(|failing| failing != index) {
             continue;
         }
         for step in &stage.steps {
             let fits = step.uses.is_some() || room;
-            if fits && may_start(release, index, stage, step) {
+            let wanted = failing.is_none() || step.may_run_ahead();
+            if fits && wanted && may_start(release, index, stage, step) {
                 let rank = to_end.get(&step.id).copied().unwrap_or(0);
                 if best.is_none_or(|(longest, _)| rank > longest) {
                     best = Some((rank, &step.id));
