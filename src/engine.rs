@@ -9,4 +9,8 @@
 //! ```
 
 mod feed;
+mod flight;
 pub mod handle;
+mod run;
+
+pub use run::{Engine, EngineError, Launch, launch};
