@@ -1,7 +1,12 @@
 //! Rehearsal: builds a `World` out of fakes at the wire.
 
+mod actor;
 pub mod apiserver;
 pub mod database;
 pub mod prometheus;
 mod promql;
+pub mod scenario;
 pub mod shop;
+mod stage;
+
+pub use stage::{Settings, StageError, Theatre, build};
