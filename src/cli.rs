@@ -1,1 +1,5 @@
-//! (room being built)
+//! One file for each subcommand: settings in, one call into the rooms, an exit out.
+
+mod rehearse;
+
+pub use rehearse::{Flight, Output, list, prepare, rehearse};

@@ -4,12 +4,17 @@
 //! defaults, the platform's configuration directory, a policy folder, the repository, flags.
 //! Whatever is wrong in one of them is told with its file, line, key and a way out of it.
 
+pub mod args;
 mod file;
 mod paths;
+mod resolve;
 mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
 pub use paths::{PathError, Paths};
+pub use resolve::{
+    ConfigError, Listed, Rehearsal, digest, policy_of, principal, rehearsal, scenarios,
+};
 pub use schema::{schema_for, schema_for_layer};
 pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};

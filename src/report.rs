@@ -8,6 +8,7 @@ mod ends;
 pub mod json;
 pub mod line;
 mod place;
+pub mod script;
 pub mod summary;
 mod table;
 pub mod words;

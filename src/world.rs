@@ -4,6 +4,7 @@ mod clock;
 pub mod disk;
 pub mod kubernetes;
 pub mod logpipe;
+pub mod machine;
 pub mod metrics;
 pub mod notify;
 pub mod postgres;
@@ -13,4 +14,9 @@ pub mod tools;
 pub mod web;
 pub mod workspace;
 
+mod perform;
+mod place;
+
 pub use clock::Clock;
+pub use perform::{end, observe, perform, watch};
+pub use place::{Board, Probe, Reporter, Site, World};

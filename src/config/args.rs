@@ -1,0 +1,232 @@
+//! The command line as it is typed. Nobody downstream sees these: `resolve` makes each room's own
+//! settings of them.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use crate::release::{BackupId, ReleaseId, Slot, StageId};
+
+/// A release cockpit in the terminal: follow, judge, switch and roll back a release.
+///
+/// Without a command it opens the cockpit of the release that is running, or lists the releases.
+#[derive(Debug, Parser)]
+#[command(name = "gonogo", version)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Sub>,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+/// How the cockpit looks.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Look {
+    /// A theme by name (dark, light, mono), or the path of a theme file
+    #[arg(long, global = true, value_name = "THEME")]
+    pub theme: Option<String>,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+    /// Draw with ASCII only
+    #[arg(long, global = true)]
+    pub ascii: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Sub {
+    /// Fly a release against an embedded simulated world; nothing needs to be installed
+    Rehearse(Rehearse),
+    /// Start a release of the repository you stand in
+    Run(Run),
+    /// Join a running release: watch, approve, take over
+    Attach(Attach),
+    /// Vote go at the open gate
+    Approve(Say),
+    /// Vote no-go at the open gate; it ends the release
+    Reject(Say),
+    /// Say "not now" at the open gate; it stays open
+    Defer(Say),
+    /// Try again what failed or is in doubt
+    Retry(Which),
+    /// Go on although something failed or is unknown; needs a reason
+    Override(Reason),
+    /// End the release before any switch
+    Abort(Say),
+    /// Move the traffic to a slot
+    Switch(Switch),
+    /// Move the traffic back to the slot that served before
+    Rollback(Say),
+    /// Replace the database by a backup of this release, aside first
+    Restore(Restore),
+    /// List the releases on this machine
+    Releases,
+    /// Show one release: stages, gate, findings, traffic
+    Show(Which),
+    /// Show everything that happened, a line each
+    Timeline(Timeline),
+    /// Check a journal: chain, checksums, invariants
+    Verify(Which),
+    /// Print the JSON Schema of a configuration file
+    Schema(Schema),
+    /// Print the completion script of a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man,
+    /// Repair a terminal that a killed cockpit left behind
+    Reset,
+    /// The engine of a release, in a process of its own
+    #[command(hide = true)]
+    Engine(Engine),
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Rehearse {
+    /// The scenario: a shipped name, or a file; `--list` shows them
+    pub scenario: Option<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// Let a scripted operator fly it on simulated time, and print plain lines
+    #[arg(long)]
+    pub auto: bool,
+    /// With --auto: print the journal's records, one JSON document a line
+    #[arg(long, requires = "auto")]
+    pub json: bool,
+    /// How many times faster than real time it runs
+    #[arg(long, default_value_t = 20.0, value_name = "N")]
+    pub speed: f64,
+    /// The dice; the scenario has its own
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// A folder of further scenarios
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// The plan; otherwise the repository's config/pipeline.yaml
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+    /// The branch whose newest commit is released; otherwise the one checked out
+    #[arg(long, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// The first stage; earlier ones count only by evidence of the same revision
+    #[arg(long, value_name = "STAGE")]
+    pub from: Option<StageId>,
+    /// The last stage
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<StageId>,
+    /// The environment that is locked while the release runs
+    #[arg(long, default_value = "production", value_name = "NAME")]
+    pub environment: String,
+    /// Print the journal's records, one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+    /// Print plain lines even on a terminal
+    #[arg(long)]
+    pub plain: bool,
+    /// Start it and return at once
+    #[arg(long)]
+    pub detach: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Attach {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// Print plain lines even on a terminal
+    #[arg(long)]
+    pub plain: bool,
+    /// Print the journal's records, one JSON document a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Which {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Say {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// What the others should know
+    #[arg(long, short, default_value = "", value_name = "TEXT")]
+    pub comment: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Reason {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// Why it is right to go on
+    #[arg(long, short, value_name = "TEXT")]
+    pub comment: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Switch {
+    /// The slot that is to serve: blue or green
+    pub slot: Slot,
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Restore {
+    /// The backup, as `gonogo show` lists it
+    #[arg(required_unless_present = "undo")]
+    pub backup: Option<BackupId>,
+    /// The release; otherwise the one that is running
+    #[arg(long)]
+    pub release: Option<ReleaseId>,
+    /// Swap back to the database as it was before the restore
+    #[arg(long, conflicts_with = "backup")]
+    pub undo: bool,
+    /// The name of the database, typed as confirmation
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Timeline {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+    /// As a Markdown table, for a post-mortem
+    #[arg(long)]
+    pub markdown: bool,
+    /// The journal's records, one JSON document a line
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Schema {
+    /// pipeline, policy, scenario, theme or keys; otherwise all names are listed
+    pub name: Option<String>,
+    /// Write all schemas into this folder
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Engine {
+    /// The release's folder
+    pub folder: PathBuf,
+}

@@ -1,0 +1,122 @@
+//! Arguments and files into settings that the rooms understand.
+
+use std::path::{Path, PathBuf};
+
+use super::args::Rehearse;
+use super::file::{FileError, Layers};
+use super::paths::Paths;
+use super::shipped::{pipeline, policy, read_plan, read_policy};
+use crate::release::{BadName, Digest, Person, Plan, Policy, Principal, Via};
+use crate::sim::scenario::{SHIPPED, Scenario};
+use crate::world::disk::{self, DiskError};
+
+/// A configuration file is never larger than this.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why the settings could not be made; exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("there is no scenario {name:?}; the scenarios are {known}")]
+    NoScenario { name: String, known: String },
+    #[error("your user name cannot be used: {0}")]
+    Person(#[from] BadName),
+}
+
+/// What a rehearsal is flown with.
+#[derive(Debug)]
+pub struct Rehearsal {
+    pub scenario: Scenario,
+    pub seed: u64,
+    pub speed: f64,
+    pub plan: Plan,
+    pub policy: Policy,
+}
+
+/// One scenario that can be flown.
+#[derive(Debug)]
+pub struct Listed {
+    pub scenario: Scenario,
+    /// Where it comes from: `shipped`, or its file.
+    pub origin: String,
+}
+
+/// Every scenario: the shipped ones, then those of `folder`, which may replace them by name.
+pub fn scenarios(folder: Option<&Path>) -> Result<Vec<Listed>, ConfigError> {
+    let mut all = Vec::new();
+    for shipped in SHIPPED {
+        let name = format!("config/scenarios/{}.yaml (shipped)", shipped.name);
+        let scenario = Layers::shipped(&name, shipped.text)?.read()?;
+        all.push(Listed { scenario, origin: "shipped".to_owned() });
+    }
+    if let Some(folder) = folder {
+        for path in disk::list(folder, "yaml")? {
+            let own = scenario_file(&path)?;
+            all.retain(|listed| listed.scenario.name != own.scenario.name);
+            all.push(own);
+        }
+    }
+    Ok(all)
+}
+
+fn scenario_file(path: &Path) -> Result<Listed, ConfigError> {
+    let name = path.display().to_string();
+    let bytes = disk::read(path, FILE_BYTES_MAX)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let scenario = Layers::shipped(&name, &text)?.read()?;
+    Ok(Listed { scenario, origin: name })
+}
+
+/// The settings of a rehearsal.
+pub fn rehearsal(args: &Rehearse, paths: &Paths) -> Result<Rehearsal, ConfigError> {
+    let name = args.scenario.as_deref().unwrap_or("happy");
+    let folder = args.scenarios.clone().or_else(|| own_scenarios(paths));
+    let is_file = Path::new(name).extension().is_some_and(|end| end == "yaml");
+    let found = if is_file {
+        Some(scenario_file(Path::new(name))?)
+    } else {
+        scenarios(folder.as_deref())?.into_iter().find(|listed| listed.scenario.name == name)
+    };
+    let Some(Listed { scenario, .. }) = found else {
+        let all = scenarios(folder.as_deref())?;
+        let names: Vec<_> = all.into_iter().map(|listed| listed.scenario.name).collect();
+        return Err(ConfigError::NoScenario { name: name.to_owned(), known: names.join(", ") });
+    };
+    Ok(Rehearsal {
+        seed: args.seed.unwrap_or(scenario.seed),
+        speed: args.speed,
+        scenario,
+        plan: read_plan(&pipeline()?)?,
+        policy: read_policy(&policy()?)?,
+    })
+}
+
+fn own_scenarios(paths: &Paths) -> Option<PathBuf> {
+    let folder = paths.config.join("scenarios");
+    folder.is_dir().then_some(folder)
+}
+
+/// The policy of this machine: the shipped one, and what the platform's folder changes in it.
+pub fn policy_of(paths: &Paths) -> Result<Policy, ConfigError> {
+    let mut layers = policy()?;
+    let path = paths.config.join("policy.yaml");
+    if let Some(bytes) = disk::read_trusted(&path, FILE_BYTES_MAX)? {
+        layers.add(&path.display().to_string(), &bytes)?;
+    }
+    Ok(read_policy(&layers)?)
+}
+
+/// The digest of a plan or policy as it took effect, whatever files it came from.
+pub fn digest<T: serde::Serialize>(value: &T) -> Digest {
+    // These types hold no maps with keys that JSON cannot spell, so this cannot fail.
+    Digest::of(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The person at this terminal, as the operating system knows them.
+pub fn principal(via: Via) -> Result<Principal, ConfigError> {
+    let person = Person::new(crate::world::machine::user_name())?;
+    Ok(Principal { person, via, key: None })
+}
