@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gonogo::release::Secret;
 use gonogo::world::Clock;
-use gonogo::world::logpipe::{LogFile, LogLimits};
+use gonogo::world::logpipe::{LogFile, LogLimits, STDOUT};
 use gonogo::world::shell::{
     Cause, Exit, PidFile, Running, SecretBy, Shell, ShellError, StepSecret, StepSeen, StepSpec,
     observe,
@@ -126,6 +126,19 @@ async fn a_second_run_does_not_see_the_first() {
     assert_eq!(exit.cause, Cause::Exited { code: 1 });
     assert_eq!(bench.log(), ["second"]);
     assert!(bench.dir().join("log.before").exists());
+}
+
+#[tokio::test]
+async fn t12_standard_output_is_kept_where_a_report_is_read_from_it_and_never_an_old_one() {
+    let bench = Bench::new();
+    let mut spec = bench.spec("printf '{\"a\": 1}'; echo progress >&2");
+    spec.keep_stdout = true;
+    bench.run(spec.clone()).await;
+    let path = bench.dir().join(STDOUT);
+    assert_eq!(std::fs::read(&path).expect("kept"), b"{\"a\": 1}");
+    spec.argv = vec!["no-such-scanner".into()];
+    bench.run(spec).await;
+    assert!(!path.exists());
 }
 
 #[tokio::test]

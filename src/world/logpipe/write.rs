@@ -32,11 +32,14 @@ pub struct LogSink {
     pipe: LogPipe,
     writer: Writer,
     trouble: Option<String>,
-    stdout: Option<File>,
+    /// Where standard output is kept whole, and how many bytes of it still are.
+    stdout: Option<(File, usize)>,
 }
 
 /// The file beside the log that holds standard output as it came, where a report is read from it.
 pub const STDOUT: &str = "stdout";
+/// A byte more than the largest report.
+const STDOUT_BYTES_MAX: usize = 256 * 1024 * 1024 + 1;
 
 impl LogSink {
     /// Opens `dir/log`, which must not hold another step's log.
@@ -46,21 +49,24 @@ impl LogSink {
     }
 
     /// Also keeps standard output whole, in `dir/stdout`: a report on it may have lines longer
-    /// than a log's. Whoever reads it deletes it, for nothing in it is masked.
+    /// than a log's. Whoever reads it deletes it, for nothing in it is masked. Of a flood it keeps
+    /// one byte more than a report may have, so that the report is refused (fault F57).
     pub fn keep_stdout(&mut self, dir: &Path) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        self.stdout = Some(options.open(dir.join(STDOUT))?);
+        self.stdout = Some((options.open(dir.join(STDOUT))?, STDOUT_BYTES_MAX));
         Ok(())
     }
 
     /// Takes bytes that were read `at_ms` after the step's start. Never fails: what cannot be
     /// written is counted, because a child must not stall on our disk.
     pub fn feed(&mut self, stream: Stream, at_ms: u64, bytes: &[u8]) {
-        if let Some(file) = self.stdout.as_mut().filter(|_| stream == Stream::Stdout)
-            && let Err(error) = file.write_all(bytes)
-        {
-            self.trouble.get_or_insert_with(|| error.to_string());
+        if let Some((file, room)) = self.stdout.as_mut().filter(|_| stream == Stream::Stdout) {
+            let kept = bytes.len().min(*room);
+            *room -= kept;
+            if let Err(error) = file.write_all(&bytes[..kept]) {
+                self.trouble.get_or_insert_with(|| error.to_string());
+            }
         }
         self.pipe.feed(stream, at_ms, bytes);
         self.write();

@@ -1,9 +1,11 @@
 //! Steps that are played instead of run: the seam of the rehearsal.
 
 use std::collections::HashMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
@@ -46,7 +48,8 @@ impl Stage {
         }
     }
 
-    /// Writes a file in the workspace, for example a report.
+    /// Writes a file in the workspace, for example a report. Its time is the rehearsal's, so that
+    /// it is as fresh as it seems.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !path.components().all(plain) {
@@ -54,7 +57,10 @@ impl Stage {
         }
         let path = self.cwd.join(path);
         std::fs::create_dir_all(path.parent().unwrap_or(&self.cwd))?;
-        std::fs::write(path, bytes)
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        let since_epoch = Duration::from_millis(self.clock.now().wall_ms().unsigned_abs());
+        file.set_modified(SystemTime::UNIX_EPOCH + since_epoch)
     }
 
     fn log(&self) -> MutexGuard<'_, Option<LogSink>> {
@@ -174,9 +180,7 @@ fn leave(dir: &Path, stage: &Stage, cause: Cause) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::super::{Shell, StepSeen};
+    use super::super::{Shell, StepSeen, fresh_report};
     use super::*;
     use crate::release::Secret;
     use crate::world::logpipe::LogFile;
@@ -197,7 +201,7 @@ mod tests {
     }
 
     fn shell() -> Shell {
-        let wall = "2026-11-23T02:41:00Z".parse().expect("a time");
+        let wall = "2031-11-23T02:41:00Z".parse().expect("a time");
         Shell::acted(Arc::new(Slow), Clock::simulated(wall, 1.0))
     }
 
@@ -217,10 +221,12 @@ mod tests {
         assert!(exit.is_zero());
         assert_eq!(exit.ended.boot_ms - exit.started.boot_ms, 20 * 60_000);
         assert_eq!((exit.log.lines, exit.log.masked), (1, 1));
+        let exit_started = exit.started;
         assert_eq!(shell.observe(&spec.dir), StepSeen::Exited(exit));
         let log = LogFile::open(&spec.dir).expect("a log");
         assert_eq!(log.window(0, 9).expect("lines")[0].text.as_str(), "token •••");
-        assert!(dir.path().join("out/report.json").exists());
+        let report = fresh_report(dir.path(), Path::new("out/report.json"), exit_started);
+        assert_eq!(report.expect("fresh in the rehearsal's time"), b"{}");
     }
 
     #[tokio::test(start_paused = true)]

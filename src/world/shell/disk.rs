@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 
 /// Room taken in advance for a file that must be written even when the disk is full by then.
 const RESERVE_BYTES: u64 = 4096;
+/// How often a step's directory is asked for, ten milliseconds apart.
+const LOCK_TRIES: usize = 200;
 
 /// Makes `dir` and what leads to it, for its owner only (threat T17).
 pub(super) fn make_dir(dir: &Path) -> io::Result<()> {
@@ -78,13 +80,18 @@ pub(super) fn lock(dir: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file =
         options.write(true).create(true).truncate(false).mode(0o600).open(dir.join("lock"))?;
-    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(io::Error::other(format!("another run still holds {}; wait for it", dir.display())))
+    for _ in 0..LOCK_TRIES {
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            // A shim that has left its word is gone in a moment.
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let moment = rustix::event::Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+                let _ = rustix::event::poll(&mut [], Some(&moment));
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    Err(io::Error::other(format!("another run still holds {}; wait for it", dir.display())))
 }
 
 /// Takes away what an earlier run left in a step's directory, so that nothing old can be taken for
@@ -92,6 +99,8 @@ pub(super) fn lock(dir: &Path) -> io::Result<File> {
 pub(super) fn tidy(dir: &Path) -> io::Result<()> {
     remove(dir, "exit.json")?;
     remove(dir, "pid.json")?;
+    // An old report must not pass for a new one (threat T12).
+    remove(dir, crate::world::logpipe::STDOUT)?;
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
         if name.to_str().is_some_and(|name| name.starts_with("log~")) {
