@@ -59,7 +59,7 @@ impl Written {
 }
 
 /// A release in which a step fails once, people vote, and the watch rolls the traffic back.
-pub(crate) fn rolled_back(mut look: impl FnMut(&Drive)) -> Drive {
+fn rolled_back(mut look: impl FnMut(&Drive)) -> Drive {
     let mut drive = Drive::new();
     drive.open();
     look(&drive);

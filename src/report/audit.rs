@@ -45,6 +45,21 @@ pub fn audit(records: &[Record]) -> Vec<Breach> {
     breaches
 }
 
+/// A line for each invariant: that it holds, or every record at which it does not.
+pub fn verdicts(breaches: &[Breach]) -> Vec<Clean> {
+    let mut lines = Vec::new();
+    for (invariant, says) in AUDITED {
+        let mut broken = breaches.iter().filter(|breach| breach.invariant == invariant).peekable();
+        if broken.peek().is_none() {
+            lines.push(Clean::new(&format!("  {invariant:<6} holds: {says}")));
+        }
+        for Breach { seq, what, .. } in broken {
+            lines.push(Clean::new(&format!("  {invariant:<6} BROKEN at record {seq}: {what}")));
+        }
+    }
+    lines
+}
+
 /// What is wrong with one record: the invariant and the sentence.
 type Wrong = (&'static str, String);
 
@@ -161,10 +176,10 @@ fn stage_judged(before: &Release, stage: &StageId, judgement: &Judgement) -> Vec
     let mut inputs = Vec::new();
     let mut all = Vec::new();
     for step in steps {
-        let state = before.steps.get(&step.id);
-        let met = state.is_some_and(crate::release::StepState::is_met);
+        let known = before.steps.get(&step.id);
+        let met = known.is_some_and(crate::release::StepState::is_met);
         all.extend(wrong("I10", met, format!("stage {stage} is go, but {} is not", step.id)));
-        let end = state.and_then(|state| state.end.as_ref());
+        let end = known.and_then(|known| known.end.as_ref());
         let report = end.and_then(|end| end.report.clone());
         inputs.push(GateInput { step: step.id.clone(), report });
     }

@@ -8,7 +8,7 @@ mod sentence;
 mod span;
 mod time_left;
 
-pub use headline::{headline, state};
+pub use headline::{headline, result_word, state};
 pub use next::{Next, next};
 pub use price::undo;
 pub use sentence::sentence;

@@ -2,10 +2,10 @@
 
 use gonogo::release::{
     Ask, Backup, BackupId, Clean, Digest, Epoch, Event, GateVerdict, Judgement, Loss, Outcome,
-    Principal, Reading, Record, ReportState, RestorePhase, RestoreReport, Seq, StepEnd, StepResult,
-    Verdict, Via, Vote,
+    Principal, Reading, Record, ReportState, Restore, RestorePhase, RestoreReport, Seq, StepEnd,
+    StepResult, Verdict, Via, Vote,
 };
-use gonogo::report::audit::{AUDITED, Breach, audit};
+use gonogo::report::audit::{AUDITED, Breach, audit, verdicts};
 
 use super::drive::{Drive, finite, report, stage_id, step_id};
 use super::rolled_back;
@@ -34,6 +34,7 @@ fn what_the_core_decided_keeps_every_invariant() {
     assert_eq!(audit(&records(&rolled_back(|_| {}))), []);
     assert_eq!(audit(&records(&restored())), []);
     assert_eq!(audit(&[]), []);
+    assert_eq!(verdicts(&[]).len(), AUDITED.len());
     assert!(AUDITED.iter().all(|(_, says)| !says.is_empty()));
 }
 
@@ -67,7 +68,7 @@ fn restored() -> Drive {
     }
     drive.judge();
     drive.ask("ada", Ask::Restore { backup: id });
-    while let Some(phase) = drive.release.restore.as_ref().and_then(|restore| restore.next()) {
+    while let Some(phase) = drive.release.restore.as_ref().and_then(Restore::next) {
         let loss = (phase == RestorePhase::MeasureLoss).then_some(Loss { seconds: 9, rows: None });
         let detail = Clean::new("done");
         let report = Box::new(RestoreReport { phase, took_ms: 5, detail, loss });
@@ -79,6 +80,8 @@ fn restored() -> Drive {
 #[test]
 fn i2_i5_a_gap_and_a_fallen_epoch_are_found() {
     assert_eq!(ids(&forged("vote_cast", |record| record.seq = Seq(99))), ["I2"]);
+    let lines = verdicts(&forged("vote_cast", |record| record.seq = Seq(99)));
+    assert!(lines[0].as_str().starts_with("  I2     BROKEN at record 99: record 99 stands where"));
     assert_eq!(ids(&forged("gate_closed", |record| record.epoch = Epoch(0))), ["I5"]);
 }
 

@@ -33,7 +33,7 @@ pub fn state(release: &Release) -> String {
         };
     }
     if let Some(result) = &release.result {
-        return ended(result).to_owned();
+        return result_word(result).to_owned();
     }
     if let Some(held) = &release.hold {
         return held_word(&held.hold).to_owned();
@@ -60,7 +60,8 @@ pub fn state(release: &Release) -> String {
     }
 }
 
-fn ended(result: &ReleaseResult) -> &'static str {
+/// How a release ended, in one or two words.
+pub fn result_word(result: &ReleaseResult) -> &'static str {
     match result {
         ReleaseResult::Released => "RELEASED",
         ReleaseResult::Failed { .. } => "FAILED",
