@@ -224,15 +224,16 @@ pub(super) fn apply(
     }
     let mut object = live.clone();
     let before = managers.iter().find(|manager| !others(manager));
+    let theirs: Vec<&Path> =
+        managers.iter().filter(|one| others(one)).flat_map(|one| &one.fields).collect();
     let dropped: Vec<Path> = before
         .into_iter()
         .flat_map(|manager| manager.fields.difference(&wanted))
-        .filter(|path| {
-            !managers.iter().any(|manager| others(manager) && manager.fields.contains(*path))
-        })
+        .filter(|path| !theirs.iter().any(|other| other.starts_with(holder(path))))
         .cloned()
         .collect();
-    for path in dropped.iter().rev() {
+    // Parents first: an item that lost its keys could no longer be found.
+    for path in &dropped {
         remove(&mut object, path);
     }
     merge(&mut object, applied, "");
@@ -240,6 +241,18 @@ pub(super) fn apply(
     managers.push(Manager { name: name.to_owned(), applies: true, fields: wanted });
     managers.retain(|manager| !manager.fields.is_empty());
     Merged::Yes(object)
+}
+
+/// What must be nobody else's for a field to go: the field, or the whole item that it is a key of.
+fn holder(path: &Path) -> &[Step] {
+    match path.as_slice() {
+        [front @ .., Step::Item(keys), Step::Field(name)]
+            if keys.iter().any(|(key, _)| key == name) =>
+        {
+            &path[..=front.len()]
+        }
+        whole => whole,
+    }
 }
 
 /// Moves the ownership of what an ordinary write changed to its writer.
@@ -361,6 +374,18 @@ mod tests {
             shown.contains("f:image") && shown.contains("k:{\\\"name\\\":\\\"c\\\"}"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn an_item_in_which_another_manager_owns_a_field_stays_and_keeps_its_key() {
+        let mut managers = Vec::new();
+        let live = yes(apply(&json!({}), &deployment("1", &["A", "B"]), "a", false, &mut managers));
+        let mut edited = live.clone();
+        edited["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("2");
+        wrote(&live, &edited, "kubectl", &mut managers);
+        let live = yes(apply(&edited, &deployment("1", &["B"]), "a", false, &mut managers));
+        let env = &live["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert_eq!(*env, json!([{"name": "A", "value": "2"}, {"name": "B", "value": "1"}]));
     }
 
     #[test]
