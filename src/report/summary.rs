@@ -8,7 +8,7 @@ use super::table::{Side, Table};
 use super::words::{bytes, duration, plural, sentence, state, took_ms, utc};
 use crate::release::{
     Clean, GateResult, GateVerdict, Record, Release, ReleaseId, Rule, Stage, StageState, Start,
-    StepState, StepStatus, Verdict, Vote,
+    StepResult, StepState, StepStatus, Verdict, Vote,
 };
 
 /// Writes lines of clean text.
@@ -95,27 +95,59 @@ pub(super) fn stages(release: &Release, start: &Start) -> Table {
         let steps = format!("{}/{}", stage.steps.iter().filter(met).count(), stage.steps.len());
         table.row([
             stage.id.to_string(),
-            verdict(state).to_owned(),
+            verdict(release, stage, state).to_owned(),
             stage_took_ms(release, stage).map_or("-".to_owned(), duration),
             steps,
             judgement.map_or("-".to_owned(), |j| j.findings.to_string()),
-            judgement.and_then(|j| j.reasons.first()).map_or(String::new(), Clean::to_string),
+            why(release, stage, state),
         ]);
     }
     table
 }
 
-fn verdict(state: &StageState) -> &'static str {
-    match &state.judgement {
-        _ if state.passed_before => "go before",
-        _ if !state.planned => "not planned",
-        Some(judgement) => match judgement.verdict {
+fn verdict(release: &Release, stage: &Stage, state: &StageState) -> &'static str {
+    if state.passed_before {
+        return "go before";
+    }
+    if !state.planned {
+        return "not planned";
+    }
+    if let Some(judgement) = &state.judgement {
+        return match judgement.verdict {
             GateVerdict::Go => "go",
             GateVerdict::NoGo => "NO-GO",
             GateVerdict::Hold => "HOLD",
-        },
-        None => "not judged",
+        };
     }
+    if let Some(step) = stage.steps.iter().find(|step| release.failed_for_good(step)) {
+        return if taken_back(release, step).is_some() { "ROLLED BACK" } else { "FAILED" };
+    }
+    let tried = |step: &crate::release::Step| {
+        release.steps.get(&step.id).is_some_and(|known| known.attempt.0 > 0)
+    };
+    if stage.steps.iter().any(tried) { "not finished" } else { "not reached" }
+}
+
+/// Why a rollback cancelled a step, if one did.
+fn taken_back<'a>(release: &'a Release, step: &crate::release::Step) -> Option<&'a Clean> {
+    let end = release.steps.get(&step.id)?.end.as_ref()?;
+    let cancelled = matches!(end.result, StepResult::Cancelled { .. });
+    release.rollout.rollback_reason.as_ref().filter(|_| cancelled)
+}
+
+/// The first reason of the judgement, or the first step that failed for good.
+fn why(release: &Release, stage: &Stage, state: &StageState) -> String {
+    if let Some(judgement) = &state.judgement {
+        return judgement.reasons.first().map_or(String::new(), Clean::to_string);
+    }
+    let failed = stage.steps.iter().find(|step| release.failed_for_good(step));
+    failed.map_or(String::new(), |step| {
+        if let Some(why) = taken_back(release, step) {
+            return why.to_string();
+        }
+        let why = release.steps.get(&step.id).map(reason).unwrap_or_default();
+        format!("{}: {why}", step.id)
+    })
 }
 
 fn stage_took_ms(release: &Release, stage: &Stage) -> Option<u64> {
