@@ -1,6 +1,6 @@
 //! Which machine and which person this is.
 
-use crate::release::{BootId, Clean};
+use crate::release::{BootId, Clean, Person};
 
 /// The machine's name.
 pub fn host() -> Clean {
@@ -18,19 +18,33 @@ pub fn boot_id() -> BootId {
     read.map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
-/// The login name of the user who runs this process, or `uid-1000` where it has none.
-pub fn user_name() -> String {
-    let uid = rustix::process::geteuid().as_raw();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_of(uid, &users).unwrap_or_else(|| format!("uid-{uid}"))
+/// The user as whom this process acts.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
-fn name_of(uid: u32, users: &str) -> Option<String> {
-    users.lines().find_map(|line| {
+/// The login name of the user as whom this process acts; see [`person_of`].
+pub fn user_name() -> Person {
+    person_of(user_id())
+}
+
+/// The login name of a user of this machine, or `uid-1000` where it has none, or one outside the
+/// grammar of a person.
+pub fn person_of(uid: u32) -> Person {
+    // Accounts are few: without a directory service all of them stand in this one small file.
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    login_name(uid, &users)
+}
+
+/// [`person_of`], by an account list as `/etc/passwd` spells it.
+fn login_name(uid: u32, users: &str) -> Person {
+    let name = users.lines().find_map(|line| {
         let mut fields = line.split(':');
         let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
-        (number.parse() == Ok(uid)).then(|| name.to_owned())
-    })
+        (number.parse() == Ok(uid)).then_some(name)
+    });
+    let number = || Person::new(format!("uid-{uid}")).expect("letters, a dash and digits");
+    name.and_then(|name| Person::new(name).ok()).unwrap_or_else(number)
 }
 
 #[cfg(test)]
@@ -38,10 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_the_name_that_the_system_knows() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nmira:x:1000:1000::/home/mira:/bin/sh\n";
-        assert_eq!(name_of(1000, users), Some("mira".to_owned()));
-        assert_eq!(name_of(1001, users), None);
-        assert_eq!(name_of(0, "broken\n"), None);
+    fn t20_a_user_has_the_name_that_the_system_knows() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\n\nx:y\n\
+            mira:x:1000:1000:Mira,,,:/home/mira:/bin/sh\nlate:x:1000:1000::/:/bin/sh\n\
+            a b:x:1002:1002::/:/bin/sh\n";
+        assert_eq!(login_name(1000, users).as_str(), "mira");
+        assert_eq!(login_name(0, users).as_str(), "root");
+        assert_eq!(login_name(1001, users).as_str(), "uid-1001");
+        assert_eq!(login_name(1002, users).as_str(), "uid-1002");
     }
 }
