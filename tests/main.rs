@@ -9,5 +9,6 @@ mod metrics;
 mod readers;
 mod report;
 mod shell;
+mod socket;
 mod tidy;
 mod workspace;

@@ -74,7 +74,8 @@ impl Feed {
         Arc::new(Self { records: Mutex::default(), beat })
     }
 
-    pub(super) fn publish(&self, new: impl IntoIterator<Item = Arc<Record>>) {
+    /// Adds records at the end. For whoever drives: the engine, or a socket's far side.
+    pub fn publish(&self, new: impl IntoIterator<Item = Arc<Record>>) {
         let mut records = self.lock();
         records.extend(new);
         let count = records.len();
@@ -83,7 +84,7 @@ impl Feed {
     }
 
     /// Replaces the live picture; followers that were slow never see the one before.
-    pub(super) fn show(&self, live: Live) {
+    pub fn show(&self, live: Live) {
         self.beat.send_if_modified(|beat| {
             let new = *beat.live != live;
             if new {
@@ -93,8 +94,14 @@ impl Feed {
         });
     }
 
-    pub(super) fn link(&self, link: Link) {
+    /// Says how it stands with the engine behind this feed.
+    pub fn link(&self, link: Link) {
         self.beat.send_modify(|beat| beat.link = link);
+    }
+
+    /// How many records there are.
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     pub(super) fn watch(self: &Arc<Self>) -> Watch {

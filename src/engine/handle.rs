@@ -1,5 +1,8 @@
 //! All that a cockpit, a headless client or a script sees of an engine: ask in, picture out.
 
+pub mod socket;
+mod wire;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;

@@ -5,6 +5,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+mod socket;
+
+pub use socket::{ShortWay, SocketFile, secret_folder_of};
+
 /// Why a file was not read, or a folder not used.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
@@ -20,6 +24,8 @@ pub enum DiskError {
     Foreign { path: PathBuf, owner: u32, user: u32 },
     #[error("others may write to {} (mode {mode:03o}): chmod go-w it", path.display())]
     Writable { path: PathBuf, mode: u32 },
+    #[error("others may look into {} (mode {mode:03o}): chmod go-rwx it", path.display())]
+    Open { path: PathBuf, mode: u32 },
 }
 
 /// The bytes of a regular file of at most `limit_bytes`; none where there is no such file.
