@@ -3,6 +3,7 @@
 
 mod config;
 mod core;
+mod detach;
 mod journal;
 mod kubernetes;
 mod metrics;

@@ -21,6 +21,7 @@
 
 mod act;
 mod capture;
+mod detach;
 mod disk;
 mod observe;
 mod procfs;
@@ -33,6 +34,7 @@ mod watch;
 
 pub use act::{Actor, Stage};
 pub use capture::{Capture, CaptureError, Captured};
+pub use detach::{Detach, DetachError, Detached, Guard, Process, become_session_leader, detach};
 pub use observe::{StepSeen, observe};
 pub use report::{REPORT_BYTES_MAX, ReportError, clear_reports, fresh_report};
 pub use shim::shim_main;

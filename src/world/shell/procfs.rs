@@ -59,8 +59,21 @@ pub(super) fn own_pid() -> i32 {
 
 /// Whether the very process that wrote `pid` is still there.
 pub(super) fn is_alive(pid: &PidFile) -> bool {
-    boot_id().as_ref() == Some(&pid.boot)
-        && stat(pid.pid).is_some_and(|stat| !stat.dead && stat.start_ticks == pid.start_ticks)
+    is_process(pid.pid, pid.start_ticks, &pid.boot)
+}
+
+/// Whether the process `pid` that started at `start_ticks` in the boot `boot` is still there.
+pub(super) fn is_process(pid: i32, start_ticks: u64, boot: &BootId) -> bool {
+    boot_id().as_ref() == Some(boot)
+        && stat(pid).is_some_and(|stat| !stat.dead && stat.start_ticks == start_ticks)
+}
+
+/// Whether `pid` leads a session and is a program with exactly these arguments.
+pub(super) fn leads_with(pid: i32, args: &[&[u8]]) -> bool {
+    let leads = stat(pid).is_some_and(|stat| !stat.dead && stat.session == pid);
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let Some(line) = line.strip_suffix(&[0]) else { return false };
+    leads && line.split(|byte| *byte == 0).skip(1).eq(args.iter().copied())
 }
 
 /// All processes of the machine that are alive.
