@@ -21,7 +21,7 @@ pub(super) fn advance(future: &mut Future) {
 fn next(release: &Release) -> Option<Event> {
     let start = release.start.as_deref()?;
     if release.result.is_some() {
-        return after_the_end(release);
+        return after_the_end(release, start);
     }
     finish_abort(release)
         .or_else(|| finish_rollback(release, start))
@@ -42,10 +42,25 @@ fn next(release: &Release) -> Option<Event> {
         })
 }
 
-/// A rollback by hand after the end changes the result.
-fn after_the_end(release: &Release) -> Option<Event> {
-    let rolled_back = release.rollout.rolled_back_ms.is_some();
-    (rolled_back && !release.is_rolled_back()).then(|| rolled_back_result(release))
+/// A rollback by hand after the end changes the result, and latches what was rolled back.
+fn after_the_end(release: &Release, start: &Start) -> Option<Event> {
+    release.rollout.rolled_back_ms?;
+    let result = || (!release.is_rolled_back()).then(|| rolled_back_result(release));
+    latch_version(release, start).or_else(result)
+}
+
+/// A version that was rolled back must not come again unnoticed.
+fn latch_version(release: &Release, start: &Start) -> Option<Event> {
+    if release.rollout.latch.is_some() {
+        return None;
+    }
+    let images = release.rollout.deployed.as_ref().map(|d| d.images.clone());
+    let latch = Latch {
+        revision: start.revision.clone(),
+        images: images.unwrap_or_default(),
+        reason: release.rollout.rollback_reason.clone().unwrap_or_default(),
+    };
+    Some(Event::VersionLatched { latch })
 }
 
 fn rolled_back_result(release: &Release) -> Event {
@@ -60,14 +75,8 @@ fn finish_abort(release: &Release) -> Option<Event> {
 
 fn finish_rollback(release: &Release, start: &Start) -> Option<Event> {
     release.rollout.rolled_back_ms?;
-    if release.rollout.latch.is_none() {
-        let images = release.rollout.deployed.as_ref().map(|d| d.images.clone());
-        let latch = Latch {
-            revision: start.revision.clone(),
-            images: images.unwrap_or_default(),
-            reason: release.rollout.rollback_reason.clone().unwrap_or_default(),
-        };
-        return Some(Event::VersionLatched { latch });
+    if let Some(event) = latch_version(release, start) {
+        return Some(event);
     }
     let keep = crate::release::AfterRollback::Keep;
     let tidy = start.policy.rollout.after_rollback != keep && !release.rollout.tidied;
