@@ -83,6 +83,7 @@ impl Release {
             Event::ReleaseEnded { result } => {
                 self.result = Some(result.clone());
                 self.hold = None;
+                self.cancel_running("the release has ended", now_ms);
             }
             Event::Notified { about, .. } => {
                 self.untold.remove(about);

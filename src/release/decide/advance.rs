@@ -23,8 +23,11 @@ fn next(release: &Release) -> Option<Event> {
     if release.result.is_some() {
         return after_the_end(release, start);
     }
+    if release.rollout.rolled_back_ms.is_some() {
+        // Nothing starts any more, even while the failed slot is still being tidied.
+        return finish_rollback(release, start);
+    }
     finish_abort(release)
-        .or_else(|| finish_rollback(release, start))
         .or_else(|| judge_monitor(release, start))
         .or_else(|| finish_switch_step(release, start))
         .or_else(|| {
@@ -74,7 +77,6 @@ fn finish_abort(release: &Release) -> Option<Event> {
 }
 
 fn finish_rollback(release: &Release, start: &Start) -> Option<Event> {
-    release.rollout.rolled_back_ms?;
     if let Some(event) = latch_version(release, start) {
         return Some(event);
     }
