@@ -111,6 +111,10 @@ fn vote(future: &mut Future, by: &Principal, vote: Vote, comment: crate::release
 /// The steps that have failed for good, so that a retry tries all of them again.
 fn steps_to_retry(future: &Future) -> Vec<StepId> {
     let Some(plan) = future.release.plan() else { return Vec::new() };
+    if future.release.result.is_some() {
+        // After the end only a restore can be tried again; no step runs any more.
+        return Vec::new();
+    }
     let failed = |step: &&crate::release::Step| future.release.failed_for_good(step);
     let mut steps: Vec<StepId> = plan.steps().filter(failed).map(|s| s.id.clone()).collect();
     // A gate that said no-go over reports is retried by running its stage's reports again.

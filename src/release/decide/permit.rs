@@ -1,9 +1,10 @@
 //! What may be asked now. The same rule refuses a command and greys its key, so the screen cannot
 //! promise what the engine refuses.
 
-use crate::release::state::StepStatus;
+use crate::release::state::{Doubt, StepStatus};
 use crate::release::{
-    Ask, BackupId, Clean, GateResult, Hold, Refusal, Release, ReleaseResult, Slot, Vote, Way,
+    Ask, BackupId, Clean, EffectKey, GateResult, Hold, Refusal, Release, ReleaseResult, Slot, Vote,
+    Way,
 };
 
 /// Whether `ask` makes sense for the release as it stands. Who asks is looked at later.
@@ -55,22 +56,31 @@ fn may_vote(release: &Release, ask: &Ask) -> Result<(), Refusal> {
 }
 
 fn may_retry(release: &Release) -> Result<(), Refusal> {
-    not_ended(release)?;
-    match &release.hold {
-        Some(_) => Ok(()),
-        None if release.restore.as_ref().is_some_and(|r| r.failed.is_some()) => Ok(()),
-        None => {
-            Err(Refusal::not_now("nothing failed or is in doubt, so there is nothing to retry"))
-        }
+    if release.hold.is_some() || stopped_half_way(release) {
+        return Ok(());
     }
+    not_ended(release)?;
+    Err(Refusal::not_now("nothing failed or is in doubt, so there is nothing to retry"))
+}
+
+/// A switch, a rollback or a restore that failed or is in doubt, whatever became of the release:
+/// the traffic may be in between, the writers fenced.
+fn stopped_half_way(release: &Release) -> bool {
+    let restore = release.restore.as_ref().filter(|restore| !restore.is_done());
+    let order = release.rollout.order.as_ref().map(|order| order.key.clone());
+    let mut open = order.into_iter().chain(restore.map(|restore| EffectKey::ask(restore.cause)));
+    restore.is_some_and(|restore| restore.failed.is_some())
+        || open.any(|key| release.doubts.get(&key) == Some(&Doubt::Hold))
 }
 
 fn may_override(release: &Release) -> Result<(), Refusal> {
-    not_ended(release)?;
     match release.hold.as_ref().map(|held| &held.hold) {
         Some(Hold::StepFailed { .. } | Hold::Unknown { .. } | Hold::InDoubt { .. }) => Ok(()),
         Some(_) => Err(Refusal::not_now("what holds the release cannot be overridden")),
-        None => Err(Refusal::not_now("nothing holds the release")),
+        None => {
+            not_ended(release)?;
+            Err(Refusal::not_now("nothing holds the release"))
+        }
     }
 }
 
@@ -177,8 +187,14 @@ fn may_restore(release: &Release, backup: &BackupId) -> Result<(), Refusal> {
 
 fn may_undo_restore(release: &Release) -> Result<(), Refusal> {
     match &release.restore {
-        Some(restore) if restore.undo => {
+        Some(restore) if restore.undo && restore.is_done() => {
             Err(Refusal::not_now("the restore has been undone already"))
+        }
+        Some(restore) if restore.undo && restore.failed.is_some() => {
+            Err(Refusal::not_now("undoing the restore stopped half-way: retry it"))
+        }
+        Some(restore) if restore.undo => {
+            Err(Refusal::not_now("the restore is being undone already"))
         }
         Some(restore) if restore.is_done() => Ok(()),
         Some(_) => Err(Refusal::not_now("the restore has not finished")),
