@@ -3,7 +3,7 @@
 use super::{Future, Opened, Timer};
 use crate::release::{
     Cause, Clean, Digest, Effect, EffectKey, Event, Evidence, Hold, Outcome, Release, Seen,
-    Verdict, Way, card_verdict, judge_window, owed,
+    StepEnd, StepResult, Verdict, Way, card_verdict, judge_window, owed,
 };
 
 /// An answer counts only for the effect that is owed under its key: a late answer of an older try
@@ -17,7 +17,11 @@ pub(super) fn answered(future: &mut Future, key: &EffectKey, outcome: Outcome) {
         return;
     }
     match (effect, outcome) {
-        (Effect::RunCommand { .. } | Effect::BuiltIn { .. }, Outcome::StepEnded(end)) => {
+        (
+            effect @ (Effect::RunCommand { .. } | Effect::BuiltIn { .. }),
+            Outcome::StepEnded(end),
+        ) => {
+            let end = proven(&effect, end);
             if let Cause::Step(step) = &key.cause {
                 future.push(Event::StepEnded { step: step.clone(), end: Box::new(end) });
             }
@@ -68,12 +72,25 @@ pub(super) fn answered(future: &mut Future, key: &EffectKey, outcome: Outcome) {
     }
 }
 
+/// A command that promises a report and leaves none has not passed, whatever its exit code (I10).
+fn proven(effect: &Effect, mut end: StepEnd) -> StepEnd {
+    if let Effect::RunCommand { step } = effect
+        && let Some(file) = &step.report
+        && end.report.is_none()
+        && end.result.passed()
+    {
+        let reason = Clean::new(&format!("it ended well and left no report {}", file.path));
+        end.result = StepResult::Failed { reason };
+    }
+    end
+}
+
 fn step_failed(future: &mut Future, key: &EffectKey, reason: Clean) {
     let Cause::Step(step) = &key.cause else { return };
     let started = future.release.steps.get(step).and_then(|s| s.started_ms).unwrap_or(0);
     let took_ms = future.release.elapsed_ms(future.at).saturating_sub(started);
-    let result = crate::release::StepResult::Failed { reason };
-    let end = Box::new(crate::release::StepEnd::new(result, took_ms));
+    let result = StepResult::Failed { reason };
+    let end = Box::new(StepEnd::new(result, took_ms));
     future.push(Event::StepEnded { step: step.clone(), end });
 }
 
