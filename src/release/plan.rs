@@ -171,6 +171,28 @@ pub enum BuiltIn {
     Report,
 }
 
+impl BuiltIn {
+    /// Whether it changes what production runs, reads or serves.
+    fn changes_production(self) -> bool {
+        match self {
+            Self::Migrate | Self::DeployPreview | Self::Switch => true,
+            Self::Backup
+            | Self::Drill
+            | Self::Migrations
+            | Self::DeployStaging
+            | Self::SmokeStaging
+            | Self::ValidateSchema
+            | Self::Smoke
+            | Self::WayBack
+            | Self::Monitor
+            | Self::Health
+            | Self::CleanCluster
+            | Self::CleanBackups
+            | Self::Report => false,
+        }
+    }
+}
+
 /// A plan that contradicts itself: where, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
@@ -246,6 +268,29 @@ impl Plan {
                 let path = format!("stages[{i}].steps[{j}]");
                 self.check_step(stage, step, &path, &seen)?;
                 seen.insert(step.id.clone());
+            }
+        }
+        self.check_approval()
+    }
+
+    /// One stage at most asks people, and what changes production stands behind it: the plan comes
+    /// from the revision under release, which may not talk its way past the gate.
+    fn check_approval(&self) -> Result<(), PlanError> {
+        let mut asking = self.stages.iter().enumerate().filter(|(_, stage)| stage.approval);
+        let gate = asking.next().map(|(i, _)| i);
+        if let Some((i, stage)) = asking.next() {
+            let message = format!("a second stage, {}, asks for approval; one may", stage.id);
+            return Err(PlanError { path: format!("stages[{i}].approval"), message });
+        }
+        for (i, stage) in self.stages.iter().enumerate() {
+            for (j, step) in stage.steps.iter().enumerate() {
+                let guarded = step.uses.is_some_and(BuiltIn::changes_production);
+                if guarded && gate.is_none_or(|gate| gate > i) {
+                    let message = "it changes production, so its stage or an earlier one needs \
+                                   `approval: true`";
+                    let path = format!("stages[{i}].steps[{j}].uses");
+                    return Err(PlanError { path, message: message.into() });
+                }
             }
         }
         Ok(())
