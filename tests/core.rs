@@ -1,3 +1,7 @@
 //! The core from outside: shipped plans, tables of decisions, properties over random inputs.
 
+mod model;
+mod properties;
+mod rules;
 mod shipped;
+mod tables;

@@ -1,0 +1,356 @@
+//! Single decisions, written down: what is asked or answered, and what follows.
+
+use gonogo::release::{
+    Ask, Effect, Event, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen, Slot, StepEnd,
+    StepResult, Timer, Verdict, due, judge_window, owed,
+};
+
+use super::model::{Model, Mood, clean, evidence, policy, start};
+
+const PLAN: &str = "
+name: table
+jobs: 2
+branches: [{branch: main, until: validate, external: true},
+           {branch: feature/*, until: build, external: false, skip: [build.image]}]
+stages:
+- {id: build, title: Build, steps: [
+    {id: build.image, title: Image, run: [docker], touches: workspace},
+    {id: build.scan, title: Scan, run: [trivy], touches: workspace, needs: [build.image],
+     report: {path: r.sarif, format: sarif}},
+    {id: build.push, title: Push, run: [docker], needs: [build.scan]}]}
+- {id: production, title: Production, approval: true, steps: [
+    {id: production.backup, title: Backup, uses: backup},
+    {id: production.deploy, title: Deploy, uses: deploy-preview, needs: [production.backup]},
+    {id: production.switch, title: Switch, uses: switch, needs: [production.deploy]},
+    {id: production.monitor, title: Watch, uses: monitor, needs: [production.switch]}]}
+- {id: validate, title: Validate, steps: [{id: validate.health, title: Health, uses: health}]}
+";
+
+fn plan() -> Plan {
+    let plan: Plan = serde_yaml::from_str(PLAN).expect("a plan");
+    plan.check().expect("a consistent plan");
+    plan
+}
+
+fn comment() -> gonogo::release::Clean {
+    clean("because")
+}
+
+fn approve() -> Ask {
+    Ask::Approve { comment: comment() }
+}
+
+/// A release whose gate is open.
+fn at_the_gate() -> Model {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().is_some());
+    model
+}
+
+/// A release that waits for somebody to press switch.
+fn at_the_switch() -> Model {
+    let mut model = at_the_gate();
+    model.ask("ada", approve()).expect("a vote");
+    model.settle(Mood::Good);
+    assert!(model.release.awaits_switch());
+    model
+}
+
+/// A release that serves, under watch; the switch has been answered, no window yet.
+fn under_watch() -> Model {
+    let mut model = at_the_switch();
+    model.ask("ada", Ask::Switch { to: Slot::Blue }).expect("a switch");
+    one(&mut model, Mood::Good);
+    assert!(model.release.is_switched());
+    model
+}
+
+/// Answers the first thing owed that is no message.
+fn one(model: &mut Model, mood: Mood) {
+    let owed = model.owed().into_iter().find(|(_, e)| !matches!(e, Effect::Notify { .. }));
+    let (key, effect) = owed.expect("something is owed");
+    model.answer(key, &effect, mood);
+}
+
+fn hold(model: &Model) -> &Hold {
+    &model.release.hold.as_ref().expect("a hold").hold
+}
+
+#[test]
+fn a_failed_scan_is_no_go_and_waits_for_a_retry() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Good);
+    let Hold::Failed { stage, reason } = hold(&model) else { panic!("{:?}", hold(&model)) };
+    assert_eq!(stage.as_str(), "build");
+    assert_eq!(reason.as_str(), "build.scan: 2 critical findings, limit 0");
+    model.ask("ada", Ask::Retry).expect("a retry");
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().is_some());
+}
+
+#[test]
+fn an_unanswered_failure_ends_the_release() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Unknown);
+    model.settle(Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }), "I10: not scanned is no-go");
+    let early = Input::Due(Timer::RetryWindowEnds);
+    assert_eq!(model.input(early), Ok(Vec::new()), "a timer that is not due changes nothing");
+    model.let_time_pass();
+    assert!(matches!(model.release.result, Some(ReleaseResult::Failed { .. })));
+}
+
+#[test]
+fn a_command_that_leaves_no_report_has_failed() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    let (key, _) = model.owed().swap_remove(0);
+    let end = StepEnd::new(StepResult::Passed, 10);
+    model.input(Input::Answered(key, Outcome::StepEnded(end))).expect("answered");
+    let Hold::Failed { reason, .. } = hold(&model) else { panic!("{:?}", hold(&model)) };
+    assert_eq!(reason.as_str(), "build.scan: it ended well and left no report r.sarif");
+}
+
+#[test]
+fn a_branch_skips_what_its_rule_names_and_what_is_outside() {
+    let model = Model::new(start(plan(), policy(), "feature/x"));
+    let skipped: Vec<String> = model
+        .journal
+        .iter()
+        .filter_map(|record| match &record.event {
+            Event::StepSkipped { step, reason } => Some(format!("{step}: {reason}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        skipped,
+        [
+            "build.image: the plan leaves it out on branch feature/x",
+            "build.push: branch feature/x touches nothing outside the workspace"
+        ]
+    );
+}
+
+#[test]
+fn votes() {
+    let mut model = at_the_gate();
+    let seen = model.release.gate.as_ref().expect("a gate").changed;
+    let stale = gonogo::release::Command {
+        by: gonogo::release::Principal {
+            person: super::model::person("ada"),
+            via: gonogo::release::Via::Cockpit,
+            key: None,
+        },
+        seen: Some(gonogo::release::Seq(seen.0 - 1)),
+        ask: approve(),
+    };
+    let answer = model.input(Input::Asked(stale));
+    assert!(matches!(answer, Err(Refusal::Stale { .. })), "{answer:?}");
+    model.ask("ada", Ask::Defer { comment: comment() }).expect("not now");
+    model.ask("bob", Ask::Reject { comment: comment() }).expect("no");
+    assert!(matches!(model.release.result, Some(ReleaseResult::Rejected { .. })));
+    let late = model.ask("ada", approve());
+    assert!(matches!(late, Err(Refusal::Overtaken { .. })), "F21: {late:?}");
+}
+
+#[test]
+fn an_open_gate_expires_and_says_so() {
+    let mut model = at_the_gate();
+    let due = due(&model.release).expect("a timer");
+    assert_eq!(due.at_ms, model.release.gate.as_ref().expect("a gate").expires_ms);
+    model.let_time_pass();
+    assert_eq!(model.release.result, Some(ReleaseResult::Expired));
+    assert!(model.ask("ada", approve()).is_err());
+}
+
+#[test]
+fn four_eyes() {
+    let mut policy = policy();
+    policy.approval.required = 2;
+    let mut model = Model::new(start(plan(), policy, "main"));
+    model.settle(Mood::Good);
+    model.ask("ada", approve()).expect("one");
+    assert!(model.ask("ada", approve()).is_err(), "nobody votes twice");
+    assert!(model.release.open_gate().is_some());
+    model.ask("bob", approve()).expect("two");
+    assert!(model.release.open_gate().is_none() && model.release.result.is_none());
+}
+
+#[test]
+fn the_switch_goes_to_the_preview_slot_only() {
+    let mut model = at_the_switch();
+    assert!(model.ask("ada", Ask::Switch { to: Slot::Green }).is_err());
+    assert!(model.ask("ada", Ask::RollBack { comment: comment() }).is_err(), "nothing switched");
+    model.ask("ada", Ask::Switch { to: Slot::Blue }).expect("a switch");
+    let second = model.ask("bob", Ask::Switch { to: Slot::Blue });
+    assert!(matches!(second, Err(Refusal::Overtaken { .. })), "F21: {second:?}");
+    assert!(model.ask("bob", Ask::Abort { comment: comment() }).is_err());
+}
+
+#[test]
+fn two_bad_windows_of_three_roll_back_and_latch() {
+    let mut model = under_watch();
+    one(&mut model, Mood::Bad);
+    assert!(model.release.rollout.order.is_none(), "one window is noise");
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    assert!(model.release.rollout.order.is_some());
+    model.settle(Mood::Good);
+    assert!(model.release.is_rolled_back());
+    let latch = model.release.rollout.latch.as_ref().expect("a latch");
+    assert_eq!(latch.reason.as_str(), "error rate: 20.00 %, limit 1.00 %");
+    assert_eq!(model.release.serving(), Some(Slot::Green));
+}
+
+#[test]
+fn no_data_is_never_healthy() {
+    let mut model = under_watch();
+    for _ in 0..3 {
+        one(&mut model, Mood::Unknown);
+    }
+    assert!(matches!(hold(&model), Hold::Unknown { .. }), "F46, I10");
+    assert!(model.release.result.is_none());
+    let policy = policy().monitor;
+    let verdicts = judge_window(&evidence(Slot::Blue, 15, Mood::Unknown), &policy);
+    let unknown = |v: &gonogo::release::RuleVerdict| matches!(v.verdict, Verdict::Unknown { .. });
+    assert_eq!(verdicts.iter().filter(|v| unknown(v)).count(), 2);
+    model.ask("ada", Ask::Retry).expect("look again");
+    model.settle(Mood::Good);
+    assert_eq!(model.release.result, Some(ReleaseResult::Released));
+}
+
+#[test]
+fn a_failed_health_check_rolls_back() {
+    let mut model = under_watch();
+    for _ in 0..3 {
+        one(&mut model, Mood::Good);
+    }
+    one(&mut model, Mood::Good);
+    let (key, effect) = model
+        .owed()
+        .into_iter()
+        .find(|(key, _)| key.to_string().starts_with("validate.health"))
+        .expect("health is owed");
+    model.answer(key, &effect, Mood::Bad);
+    assert!(model.release.rollout.order.is_some());
+    model.settle(Mood::Good);
+    assert!(model.release.is_rolled_back());
+}
+
+#[test]
+fn a_rollback_after_the_end_changes_the_result_and_latches() {
+    let mut model = under_watch();
+    model.settle(Mood::Good);
+    assert_eq!(model.release.result, Some(ReleaseResult::Released));
+    model.ask("ada", Ask::RollBack { comment: clean("checkout is slow") }).expect("a way back");
+    model.settle(Mood::Good);
+    assert!(model.release.is_rolled_back());
+    let latch = model.release.rollout.latch.as_ref().expect("a latch");
+    assert_eq!(latch.reason.as_str(), "checkout is slow");
+}
+
+#[test]
+fn a_rollback_that_fails_holds_and_can_be_asked_again() {
+    let mut model = under_watch();
+    model.ask("ada", Ask::RollBack { comment: comment() }).expect("back");
+    one(&mut model, Mood::Bad);
+    assert!(matches!(hold(&model), Hold::BothBad { .. }));
+    model.ask("bob", Ask::RollBack { comment: comment() }).expect("again");
+    model.settle(Mood::Good);
+    assert!(model.release.is_rolled_back());
+}
+
+#[test]
+fn a_restore_that_fails_after_the_end_can_be_retried_and_undone() {
+    let mut model = under_watch();
+    model.settle(Mood::Good);
+    let backup = model.release.backups[0].id.clone();
+    let unknown: gonogo::release::BackupId = "backup_0.dump".parse().expect("an id");
+    assert!(model.ask("ada", Ask::Restore { backup: unknown }).is_err(), "I18");
+    assert!(model.ask("ada", Ask::UndoRestore).is_err());
+    model.ask("ada", Ask::Restore { backup }).expect("verified");
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    assert!(model.ask("ada", Ask::UndoRestore).is_err());
+    model.ask("ada", Ask::Retry).expect("the writers may be fenced");
+    model.settle(Mood::Good);
+    model.ask("ada", Ask::UndoRestore).expect("an undo");
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Unknown);
+    model.ask("ada", Ask::Retry).expect("in doubt");
+    let doubts: Vec<_> = model.release.doubts.keys().cloned().collect();
+    model.observe(doubts[0].clone(), Seen::NotDone);
+    model.settle(Mood::Good);
+    assert!(model.release.restore.as_ref().is_some_and(gonogo::release::Restore::is_done));
+    assert!(model.ask("ada", Ask::UndoRestore).is_err(), "undone is undone");
+}
+
+#[test]
+fn a_crash_looks_before_it_repeats() {
+    let mut model = at_the_switch();
+    model.ask("ada", Ask::Switch { to: Slot::Blue }).expect("a switch");
+    model.open(None);
+    let (key, effect) = model
+        .owed()
+        .into_iter()
+        .find(|(_, effect)| matches!(effect, Effect::SwitchTraffic { .. }))
+        .expect("the switch is still owed");
+    assert!(model.release.doubts.contains_key(&key), "F1: in doubt until it is looked at");
+    let outcome = super::model::outcome(&effect, Mood::Good);
+    model.observe(key, Seen::Done { outcome: Box::new(outcome) });
+    assert!(model.release.is_switched());
+    let switches = model.kinds().iter().filter(|kind| **kind == "traffic_switched").count();
+    assert_eq!(switches, 1);
+}
+
+#[test]
+fn nothing_else_is_accepted_after_the_end() {
+    let mut model = at_the_gate();
+    model.ask("ada", Ask::Abort { comment: comment() }).expect("abort");
+    assert!(matches!(model.release.result, Some(ReleaseResult::Aborted { .. })));
+    model.settle(Mood::Good);
+    for ask in super::rules::all_asks(&model.release) {
+        assert!(model.ask("ada", ask.clone()).is_err(), "{ask:?}");
+    }
+    assert!(owed(&model.release).is_empty());
+}
+
+#[test]
+fn a_late_answer_of_an_older_try_changes_nothing() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    let (key, effect) = model.owed().swap_remove(0);
+    model.answer(key.clone(), &effect, Mood::Good);
+    let before = model.journal.len();
+    model.answer(key, &effect, Mood::Bad);
+    assert_eq!(model.journal.len(), before);
+}
+
+#[test]
+fn plans_that_talk_their_way_past_the_gate_are_refused() {
+    let table = [
+        ("approval: true", "approval: false", "stages[1].steps[1].uses: it changes production"),
+        (
+            "{id: validate, title: Validate,",
+            "{id: validate, title: Validate, approval: true,",
+            "stages[2].approval: a second stage",
+        ),
+        ("until: validate", "until: verify", "branches[0].until: there is no stage"),
+        ("skip: [build.image]", "skip: [build.x]", "branches[1].skip[0]: there is no step"),
+        ("needs: [build.image]", "needs: [build.push]", "stages[0].steps[1].needs[0]"),
+        ("id: build.push", "id: push", "stages[0].steps[2].id"),
+        ("id: build.push", "id: build.scan", "stages[0].steps[2].id: build.scan stands twice"),
+        ("uses: health", "uses: health, run: [x]", "stages[2].steps[0].uses"),
+        ("jobs: 2", "jobs: 0", "jobs: at least one"),
+    ];
+    for (from, to, message) in table {
+        assert!(PLAN.contains(from), "{from}");
+        let plan: Plan = serde_yaml::from_str(&PLAN.replacen(from, to, 1)).expect("it parses");
+        let error = plan.check().expect_err(message).to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
+}
