@@ -7,8 +7,10 @@
 mod book;
 mod disk;
 mod driver;
+mod environment;
 
 mod error;
+mod library;
 
 pub mod line;
 pub mod reader;
@@ -17,6 +19,8 @@ pub mod shelf;
 pub use book::{Journal, Mode, Repair};
 pub use disk::{Call, Disk, Fault};
 pub use driver::{Driver, Holder};
+pub use environment::{EnvironmentLock, LockError};
 pub use error::{AppendError, Newer, Observing, OpenError};
+pub use library::{Cleared, Entry, FindError, Library, LibraryError, Newest, Started, Wanted};
 pub use line::{Damage, Foreign, Head, Why};
 pub use reader::{Tail, TailError, Verification, verify};

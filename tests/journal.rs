@@ -1,4 +1,11 @@
 //! The journal under every fault that one machine can give it.
 
+mod damage;
+mod faults;
+mod golden;
 mod kit;
 mod life;
+mod locks;
+mod room;
+mod shelves;
+mod story;

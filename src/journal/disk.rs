@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     MakeDir,
+    List,
     Create,
     Open,
     Stat,
@@ -115,6 +116,24 @@ impl Disk {
         DirBuilder::new().mode(0o700).create(path)
     }
 
+    /// Makes a folder and its parents for the owner alone, where they are missing.
+    pub(super) fn make_dirs(&self, path: &Path) -> io::Result<()> {
+        self.pass(Call::MakeDir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path)
+    }
+
+    /// The names in a folder, in no order.
+    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.pass(Call::List)?;
+        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect()
+    }
+
+    /// A file to read and append to, made where it is missing.
+    pub(super) fn open_or_create(&self, path: &Path) -> io::Result<File> {
+        self.pass(Call::Create)?;
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    }
+
     /// A new file, read and appended to; fails if there is one.
     pub(super) fn create(&self, path: &Path) -> io::Result<File> {
         self.pass(Call::Create)?;
@@ -169,15 +188,11 @@ impl Disk {
         }
     }
 
-    /// Reads up to the buffer's length.
-    pub(super) fn read(&self, mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads at most `most` bytes to the end of `buffer`; answers how many.
+    pub(super) fn read(&self, file: &File, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
         self.pass(Call::Read)?;
-        loop {
-            match file.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
+        buffer.reserve(most);
+        file.take(most as u64).read_to_end(buffer)
     }
 
     pub(super) fn seek(&self, mut file: &File, to: u64) -> io::Result<()> {

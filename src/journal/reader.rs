@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use super::disk::Disk;
 use super::line::{self, Chain, Damage, DigestText, Foreign, Head, LINE_BYTES_MAX, Line, Why};
@@ -97,10 +97,7 @@ impl Blocks<'_> {
                 (self.ended, self.long) = (true, true);
                 break;
             }
-            block.resize(filled + BLOCK_BYTES, 0);
-            let read = self.disk.read(self.file, &mut block[filled..])?;
-            block.truncate(filled + read);
-            self.ended = read == 0;
+            self.ended = self.disk.read(self.file, &mut block, BLOCK_BYTES)? == 0;
             if let Some(newline) = memrchr(b'\n', &block[filled..]) {
                 self.rest = block.split_off(filled + newline + 1);
                 return Ok(Some(block));
@@ -109,6 +106,36 @@ impl Blocks<'_> {
         self.rest = block;
         Ok(None)
     }
+}
+
+/// Hands on every record whose line holds `needle` and is whole by itself, wherever the file is
+/// damaged besides.
+pub(super) fn search(
+    disk: &Disk,
+    file: &File,
+    needle: &[u8],
+    mut each: impl FnMut(Record),
+) -> io::Result<()> {
+    let mut blocks = Blocks { disk, file, rest: Vec::new(), ended: false, long: false };
+    disk.seek(file, 0)?;
+    while let Some(block) = blocks.next()? {
+        for at in memmem::find_iter(&block, needle) {
+            let bytes = line_around(&block, at);
+            if line::is_whole(bytes)
+                && let Some(Line::Known(record)) = line::parse(bytes)
+            {
+                each(*record);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The line of a block that holds the byte at `at`.
+fn line_around(block: &[u8], at: usize) -> &[u8] {
+    let start = memrchr(b'\n', &block[..at]).map_or(0, |newline| newline + 1);
+    let end = memchr(b'\n', &block[at..]).map_or(block.len(), |newline| at + newline);
+    &block[start..end]
 }
 
 fn thread_count() -> usize {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use gonogo::journal::shelf::MemoryShelf;
 use gonogo::journal::{AppendError, Disk, Driver, Journal, Mode, OpenError, Repair};
 use gonogo::release::{
-    Clean, Event, Person, Principal, Record, ReleaseId, SessionId, StepId, Timestamp,
+    Clean, Digest, Event, Person, Principal, Record, ReleaseId, SessionId, StepId, Timestamp,
 };
 
 pub(super) fn id() -> ReleaseId {
@@ -79,4 +80,40 @@ pub(super) fn drive_on(
 
 pub(super) fn watch(folder: &Path) -> (Journal, Vec<Record>, Repair) {
     Journal::open(folder, Mode::Watch).expect("a journal that can be watched")
+}
+
+/// A folder in memory where there is one: syncs cost nothing there.
+pub(super) fn quick_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .expect("a folder for the test")
+}
+
+/// The lines of events as the first session, `s-1`, writes them, a batch each.
+pub(super) fn lines(events: Vec<(Principal, Event)>) -> Vec<Vec<u8>> {
+    let shelf = MemoryShelf::new();
+    let made = Journal::on_shelf(id(), driver("s-1"), Box::new(shelf.clone()), &[]);
+    let mut journal = made.expect("a journal").0;
+    for event in events {
+        append(&mut journal, vec![event]).expect("kept");
+    }
+    shelf.lines()
+}
+
+/// A line with `old` replaced by `new`, and a sum that fits.
+pub(super) fn resum(line: &[u8], old: &str, new: &str) -> Vec<u8> {
+    let text = std::str::from_utf8(line).expect("text");
+    assert!(text.contains(old), "{text}");
+    let text = text.replacen(old, new, 1);
+    let body = &text[..text.rfind(",\"sum\":\"").expect("a sum")];
+    let sum = Digest::of(body.as_bytes());
+    format!("{body},\"sum\":\"{}\"}}", &sum.as_str()[7..23]).into_bytes()
+}
+
+/// A line that follows another than it did.
+pub(super) fn rechain(line: &[u8], before: &[u8]) -> Vec<u8> {
+    let text = std::str::from_utf8(line).expect("text");
+    let at = text.find("\"prev\":\"").expect("prev") + 8;
+    let old = text[at..at + 71].to_owned();
+    resum(line, &old, Digest::of(before).as_str())
 }
