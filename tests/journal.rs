@@ -1,5 +1,6 @@
 //! The journal under every fault that one machine can give it.
 
+mod arbitrary;
 mod damage;
 mod faults;
 mod golden;

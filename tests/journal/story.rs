@@ -189,6 +189,7 @@ pub(super) fn start() -> Start {
         rehearsal: Some(Rehearsal { scenario: clean("bad-canary"), seed: 42 }),
         latches: vec![latch],
         passed_before: vec![],
+        tells: true,
     }
 }
 
