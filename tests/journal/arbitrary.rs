@@ -571,8 +571,12 @@ fn one_of_each() -> Any<Vec<(Principal, Event)>> {
     events.boxed()
 }
 
+fn config() -> ProptestConfig {
+    ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn i2_every_record_reads_back_as_it_was_written(
