@@ -330,6 +330,60 @@ async fn f55_after_a_restart_the_client_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f1_an_ask_that_was_sent_when_the_engine_died_says_that_nobody_knows() {
+    let place = Place::new();
+    let (inputs, mut asks) = mpsc::channel(16);
+    let (feed, count) = (Feed::new(), watch::channel(0).0);
+    let handle = Handle::new(id("r-1123.1"), inputs, feed, Clock::live(), PathBuf::from("/"));
+    let serving =
+        Serving { clock: Clock::live(), build: BUILD.into(), clients: count, pace: quick() };
+    let server = tokio::spawn(serve(handle, place.socket(), serving));
+    until("the socket is there", || place.socket().exists()).await;
+    let client = connect(&place.socket(), attaching()).await.expect("attached");
+    let asked = tokio::spawn(async move { client.ask(approve()).await });
+    let heard = asks.recv().await.expect("the ask");
+    server.abort();
+    let refused = asked.await.expect("no panic").expect_err("no answer");
+    assert!(refused.to_string().contains("look at the timeline"), "{refused}");
+    drop(heard);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_falls_silent_is_lost_and_found_again() {
+    let place = Place::new();
+    let calm = Pace { beat: LIMIT, ..quick() };
+    let engine = Engine::start(&place.socket(), 1, calm).await;
+    let nervous = Pace { silence: Duration::from_millis(300), ..quick() };
+    let client = connect(&place.socket(), Attaching { pace: nervous, ..attaching() }).await;
+    let client = client.expect("attached");
+    let mut follower = client.follow();
+    let silent = |s: &Snapshot| match &s.link {
+        Link::Lost { why, .. } => why.as_str().contains("has not said a word"),
+        Link::Live | Link::Closed => false,
+    };
+    see(&mut follower, "the lost link", silent).await;
+    see(&mut follower, "the link again", |s| s.link == Link::Live).await;
+    assert_eq!(seqs(follower.snapshot()), [0], "nothing twice");
+    drop(client);
+    until("the lost line is given up at both ends", || *engine.clients.borrow() == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ask_costs_little_more_than_the_engine_takes() {
+    let place = Place::new();
+    let _engine = Engine::start(&place.socket(), 1, quick()).await;
+    let client = connect(&place.socket(), attaching()).await.expect("attached");
+    let clock = Clock::live();
+    let rounds = 200;
+    let began = clock.now().boot_ms;
+    for _ in 0..rounds {
+        client.ask(command(Ask::Retry)).await.expect_err("only votes there");
+    }
+    let took_ms = clock.now().boot_ms - began;
+    assert!(took_ms < rounds * 50, "{rounds} asks took {took_ms} ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_lost_records_is_not_followed() {
     let place = Place::new();
     let engine = Engine::start(&place.socket(), 5, quick()).await;
