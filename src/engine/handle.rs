@@ -15,7 +15,7 @@ pub use super::feed::{Feed, Link, Live, Progress, Vitals};
 use crate::release::{
     Clean, Command, EffectKey, Input, Record, Refusal, Release, ReleaseId, Timestamp,
 };
-use crate::world::Clock;
+pub use crate::world::Clock;
 use crate::world::logpipe::LogFile;
 pub use crate::world::logpipe::{Direction, LogLine, Stream};
 

@@ -1,0 +1,59 @@
+//! One frame, from a snapshot and the screen's own state. Nothing here waits, reads or changes
+//! anything, so every frame can be made again from the same two.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::layout::{self, Areas};
+use super::pane;
+use super::popup;
+use super::screen;
+use super::theme::{Role, Theme};
+use super::ui::{Screen, Ui, is_cut_off};
+use crate::engine::handle::Snapshot;
+use crate::report::words;
+
+/// What every pane looks at.
+pub(super) struct View<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) ui: &'a Ui,
+    pub(super) theme: &'a Theme,
+    pub(super) next: words::Next,
+}
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
+    let area = frame.area();
+    paint(frame.buffer_mut(), area, snapshot, ui, theme);
+}
+
+fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
+    if area.is_empty() {
+        return;
+    }
+    buf.set_style(area, theme.style(Role::Text));
+    let view = View { snapshot, ui, theme, next: words::next(snapshot) };
+    if layout::is_tiny(area) {
+        return screen::tiny::draw(buf, area, &view);
+    }
+    let areas = layout::areas(area, snapshot);
+    pane::top::draw(buf, areas.top, &view);
+    pane::rail::draw(buf, areas.rail, &view);
+    pane::next::draw(buf, areas.next, &view);
+    body(buf, &areas, &view);
+    pane::undo::draw(buf, areas.undo, &view);
+    pane::hints::draw(buf, areas.hints, &view);
+    popup::draw(buf, areas.body, &view);
+}
+
+fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
+    match view.ui.screen {
+        Screen::Release => screen::release::draw(buf, areas.body, view),
+        Screen::Timeline => screen::timeline::draw(buf, areas.body, view),
+    }
+    if is_cut_off(view.snapshot) {
+        // An old picture must not look like a live one.
+        buf.set_style(areas.body.intersection(buf.area), view.theme.style(Role::Stale));
+    }
+}

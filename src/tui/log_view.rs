@@ -1,0 +1,143 @@
+//! The window into one step's log: which lines are shown, what is searched. The lines are fetched
+//! before a frame is drawn, so that drawing does no I/O.
+
+use crate::engine::handle::{Direction, Handle, LogPage};
+use crate::release::{Cause, Clean, EffectKey, StepId};
+
+/// Columns that one press scrolls sideways.
+const SIDEWAYS: usize = 8;
+
+/// Which part of which log is shown.
+#[derive(Clone, Debug)]
+pub(super) struct LogView {
+    pub(super) key: Option<EffectKey>,
+    pub(super) page: LogPage,
+    /// Whether the newest line is kept in sight.
+    pub(super) follow: bool,
+    /// The first line shown while not following.
+    top: usize,
+    pub(super) wrap: bool,
+    pub(super) left: usize,
+    pub(super) needle: Option<String>,
+    /// The line that the last search found.
+    pub(super) found: Option<usize>,
+    pub(super) error: Option<Clean>,
+    rows: usize,
+    pub(super) columns: usize,
+}
+
+impl Default for LogView {
+    fn default() -> Self {
+        Self {
+            key: None,
+            page: LogPage::default(),
+            follow: true,
+            top: 0,
+            wrap: false,
+            left: 0,
+            needle: None,
+            found: None,
+            error: None,
+            rows: 0,
+            columns: 0,
+        }
+    }
+}
+
+impl LogView {
+    /// Shows another log, from its end.
+    pub(super) fn choose(&mut self, key: Option<EffectKey>) {
+        if self.key == key {
+            return;
+        }
+        let (wrap, needle, rows) = (self.wrap, self.needle.take(), self.rows);
+        *self = Self { key, wrap, needle, rows, ..Self::default() };
+    }
+
+    pub(super) fn resize(&mut self, rows: usize, columns: usize) {
+        (self.rows, self.columns) = (rows, columns);
+    }
+
+    pub(super) fn step(&self) -> Option<StepId> {
+        match &self.key.as_ref()?.cause {
+            Cause::Step(id) => Some(id.clone()),
+            Cause::Ask(_) | Cause::Rule(_) => None,
+        }
+    }
+
+    /// Reads the lines of the window.
+    pub(super) fn fetch(&mut self, handle: &Handle) {
+        let Some(key) = &self.key else { return };
+        let page = if self.follow {
+            handle.log_tail(key, self.rows)
+        } else {
+            handle.log(key, self.top, self.rows)
+        };
+        match page {
+            Ok(page) => {
+                if self.follow {
+                    self.top = page.first;
+                }
+                self.page = page;
+                self.error = None;
+            }
+            Err(why) => self.error = Some(why),
+        }
+    }
+
+    /// Looks for the needle from the line last found, else from the window.
+    pub(super) fn search(&mut self, handle: &Handle, way: Direction) -> Result<(), Clean> {
+        let Some(needle) = self.needle.clone() else {
+            return Err(Clean::new("nothing to find yet: press / first"));
+        };
+        let Some(key) = self.key.clone() else {
+            return Err(Clean::new("no step has a log yet"));
+        };
+        let from = match (self.found, way) {
+            (Some(at), Direction::Forward) => at + 1,
+            (Some(0), Direction::Backward) => return Err(missing(&needle, way)),
+            (Some(at), Direction::Backward) => at - 1,
+            (None, Direction::Forward) => self.top,
+            (None, Direction::Backward) => self.page.total.saturating_sub(1),
+        };
+        match handle.log_find(&key, &needle, from, way)? {
+            Some(at) => {
+                self.found = Some(at);
+                self.follow = false;
+                self.top = at.saturating_sub(self.rows / 3);
+                Ok(())
+            }
+            None => Err(missing(&needle, way)),
+        }
+    }
+
+    pub(super) fn scroll(&mut self, by: isize) {
+        let last = self.page.total.saturating_sub(self.rows);
+        self.top = self.top.saturating_add_signed(by).min(last);
+        self.follow = by > 0 && self.top == last;
+    }
+
+    pub(super) fn page_rows(&self) -> isize {
+        isize::try_from(self.rows.saturating_sub(2).max(1)).unwrap_or(isize::MAX)
+    }
+
+    pub(super) fn to_top(&mut self) {
+        (self.top, self.follow) = (0, false);
+    }
+
+    pub(super) fn to_bottom(&mut self) {
+        self.follow = true;
+    }
+
+    pub(super) fn sideways(&mut self, right: bool) {
+        self.left = if right { self.left + SIDEWAYS } else { self.left.saturating_sub(SIDEWAYS) };
+    }
+}
+
+fn missing(needle: &str, way: Direction) -> Clean {
+    let way = match way {
+        Direction::Forward => "further down",
+        Direction::Backward => "further up",
+    };
+    Clean::new(&format!("{needle:?} is not found {way}"))
+}

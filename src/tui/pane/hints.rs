@@ -1,0 +1,87 @@
+//! The footer: what the last key came to, else the keys that are right for this moment.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::action::{Action, refused};
+use crate::tui::draw::View;
+use crate::tui::keys::{Binding, When};
+use crate::tui::on_key::mode;
+use crate::tui::pen::Strip;
+use crate::tui::theme::Role;
+use crate::tui::ui::{Pane, Screen};
+
+pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    let ui = view.ui;
+    let strip = if let Some((role, text)) = &ui.status {
+        Strip::of(*role, format!(" {text}"))
+    } else if let Some(what) = ui.asking {
+        Strip::of(Role::Running, format!(" asking: {what} …"))
+    } else if ui.pressed.is_empty() {
+        offered(view)
+    } else {
+        going_on(view)
+    };
+    trouble(strip, view).draw(buf, view.theme, area);
+}
+
+/// The keys that go on from the ones pressed.
+fn going_on(view: &View<'_>) -> Strip {
+    let pressed = &view.ui.pressed;
+    let so_far = crate::tui::keys::printed(pressed);
+    let strip = Strip::of(Role::Strong, format!(" {so_far}… "));
+    view.ui.keymap.goes_on(mode(view.ui), pressed).fold(strip, |strip, (rest, binding)| {
+        strip.put(Role::Key, format!(" {rest}")).put(Role::Dim, format!(" {} ", binding.desc))
+    })
+}
+
+fn offered(view: &View<'_>) -> Strip {
+    let bindings = view.ui.keymap.bindings().iter().filter(|binding| is_offered(binding, view));
+    bindings.fold(Strip::of(Role::Dim, " "), |strip, binding| {
+        strip
+            .put(Role::Key, binding.key())
+            .put(Role::Dim, format!(" {}  ", described(binding, view)))
+    })
+}
+
+fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
+    let ui = view.ui;
+    match binding.when {
+        When::Never => false,
+        When::Always => binding.action != Action::GoTimeline || ui.screen != Screen::Timeline,
+        When::Log => ui.screen == Screen::Release && ui.focus == Pane::Log,
+        When::Possible if binding.action == Action::Arm => {
+            // Only where something that is possible now waits for it.
+            let waits = |action: &Action| {
+                (action.needs_arming() || *action == Action::Vote)
+                    && refused(*action, view.snapshot).is_none()
+                    && matches!(action, Action::Vote | Action::Switch | Action::Override)
+            };
+            ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(|action| waits(action))
+        }
+        When::Possible if binding.action == Action::GoGate => view.snapshot.release.gate.is_some(),
+        When::Possible => refused(binding.action, view.snapshot).is_none(),
+    }
+}
+
+fn described(binding: &Binding, view: &View<'_>) -> String {
+    let rollout = &view.snapshot.release.rollout;
+    match (binding.action, rollout.to, rollout.from) {
+        (Action::Switch, Some(to), _) => format!("switch to {to}"),
+        (Action::RollBack, _, Some(from)) => format!("roll back to {from}"),
+        (Action::Arm, ..) => "arm".to_owned(),
+        _ => binding.desc.clone(),
+    }
+}
+
+/// What is wrong with the engine itself.
+fn trouble(strip: Strip, view: &View<'_>) -> Strip {
+    let vitals = &view.snapshot.live.vitals;
+    if vitals.journal_error.is_some() {
+        return strip.right(Role::Failed, " ✖ journal ");
+    }
+    match vitals.journal_slow_ms {
+        Some(ms) => strip.right(Role::Warn, format!(" ▲ journal slow, {ms} ms ")),
+        None => strip,
+    }
+}

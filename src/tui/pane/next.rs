@@ -1,0 +1,41 @@
+//! NEXT: what the release needs from a person now, with its key.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::action::Action;
+use crate::tui::draw::View;
+use crate::tui::layout::CHIP;
+use crate::tui::pen::{Strip, row, wrap};
+use crate::tui::theme::Role;
+
+pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    let columns = usize::from(area.width.saturating_sub(CHIP + 2));
+    let text = wrap(view.next.text.as_str(), columns);
+    let role = if view.snapshot.release.hold.is_some() { Role::Failed } else { Role::Strong };
+    let role = if view.next.action.is_some() { role } else { Role::Text };
+    for (at, line) in text.iter().take(usize::from(area.height)).enumerate() {
+        let chip =
+            if at == 0 { Strip::of(Role::Next, " NEXT ") } else { Strip::of(Role::Text, "      ") };
+        let mut strip = chip.put(role, format!(" {line}"));
+        if at == 0
+            && let Some(key) = key(view)
+        {
+            strip = strip.right(Role::Key, format!("{key} "));
+        }
+        strip.draw(buf, view.theme, row(area, at));
+    }
+}
+
+/// The key that answers.
+fn key(view: &View<'_>) -> Option<String> {
+    Some(view.ui.keymap.key_of(Action::of_ask(view.next.action?)?))
+}
+
+/// The sentence with its key, where there is only room for lines.
+pub(in crate::tui) fn with_key(view: &View<'_>) -> String {
+    match key(view) {
+        Some(key) => format!("NEXT [{key}] {}", view.next.text),
+        None => view.next.text.to_string(),
+    }
+}

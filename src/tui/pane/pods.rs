@@ -1,0 +1,134 @@
+//! The pods of both slots: which slot serves, how many are ready, which are not well.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{age, aged, title};
+use crate::release::{PodRow, Release, Slot};
+use crate::report::words;
+use crate::tui::draw::View;
+use crate::tui::mark;
+use crate::tui::pen::{Strip, pane, rows};
+use crate::tui::theme::Role;
+use crate::tui::ui::Pane;
+
+/// Dots that a slot's row shows at most.
+const DOTS: usize = 12;
+
+pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    if area.is_empty() {
+        return;
+    }
+    let telemetry = &view.snapshot.live.telemetry;
+    let head = aged(title(view, Pane::Pods, "Pods"), view, telemetry.pods_at_ms);
+    let inner = pane(buf, view.theme, area, &head, true);
+    let mut strips = Vec::new();
+    if let Some(error) = &telemetry.pods_error {
+        strips.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
+    }
+    for slot in [Slot::Blue, Slot::Green] {
+        strips.push(slot_strip(view, slot));
+        strips.push(Strip::of(Role::Dim, format!("   {}", running(view, slot))));
+    }
+    let (_, stale) = age(view, telemetry.pods_at_ms);
+    let room = usize::from(inner.height).saturating_sub(strips.len());
+    for pod in worst_first(&telemetry.pods, room) {
+        strips.push(pod_strip(view, pod, stale));
+    }
+    rows(buf, view.theme, inner, &strips);
+}
+
+/// `BLUE  ■ ■ ■ ○  3/4  serves`.
+pub(in crate::tui) fn slot_strip(view: &View<'_>, slot: Slot) -> Strip {
+    let telemetry = &view.snapshot.live.telemetry;
+    let (glyph, role) = mark::slot(slot);
+    let (_, stale) = age(view, telemetry.pods_at_ms);
+    let role = if stale { Role::Stale } else { role };
+    let mut strip = Strip::of(role, format!(" {slot:<5} {glyph} "));
+    let pods = telemetry.pods.iter().filter(|pod| pod.slot == Some(slot));
+    let (ready, all) = pods
+        .clone()
+        .fold((0_usize, 0_usize), |(ready, all), pod| (ready + usize::from(pod.ready), all + 1));
+    for pod in pods.take(DOTS) {
+        let (glyph, role) = if pod.ready { (glyph, role) } else { ("○", Role::Warn) };
+        strip = strip.put(role, glyph);
+    }
+    if all > DOTS {
+        strip = strip.put(Role::Dim, "…");
+    }
+    let ready_role = if ready < all { Role::Warn } else { Role::Text };
+    let count = match (telemetry.pods_at_ms, all) {
+        (None, _) => "not seen yet".to_owned(),
+        (Some(_), 0) => "no pods".to_owned(),
+        (Some(_), all) => format!("{ready}/{all} ready"),
+    };
+    let serves = serves(&view.snapshot.release, slot);
+    strip
+        .put(if stale { Role::Stale } else { ready_role }, format!(" {count}"))
+        .right(if serves == "SERVES" { Role::Strong } else { Role::Dim }, format!("{serves} "))
+}
+
+fn serves(release: &Release, slot: Slot) -> &'static str {
+    let rollout = &release.rollout;
+    if rollout.order.as_ref().is_some_and(|order| order.to == slot) {
+        return "moving here";
+    }
+    let serving = release
+        .serving()
+        .or_else(|| rollout.survey.as_ref().and_then(|survey| survey.serving.slot()));
+    match serving {
+        Some(serving) if serving == slot => "SERVES",
+        Some(_) if release.is_switched() => "way back",
+        Some(_) if rollout.to == Some(slot) => "preview",
+        Some(_) => "idle",
+        None => "",
+    }
+}
+
+/// What runs in a slot.
+fn running(view: &View<'_>, slot: Slot) -> String {
+    let release = &view.snapshot.release;
+    let deployed = release.rollout.deployed.as_ref().filter(|deployed| deployed.slot == slot);
+    if let Some(deployed) = deployed {
+        let images: Vec<&str> = deployed.images.iter().map(|image| tag(image.as_str())).collect();
+        return images.join(", ");
+    }
+    let Some(survey) = &release.rollout.survey else { return String::new() };
+    let images: Vec<&str> =
+        survey.slot(slot).deployments.iter().map(|d| tag(d.image.as_str())).collect();
+    images.join(", ")
+}
+
+/// The end of an image's name: `backend:1.4.2`, or the first digits of its digest.
+fn tag(image: &str) -> &str {
+    let name = image.rsplit('/').next().unwrap_or(image);
+    match name.split_once("@sha256:") {
+        Some((head, digest)) => name.get(..head.len() + 8 + digest.len().min(7)).unwrap_or(name),
+        None => name,
+    }
+}
+
+fn worst_first(pods: &[PodRow], room: usize) -> Vec<&PodRow> {
+    let mut rows: Vec<&PodRow> = pods.iter().collect();
+    rows.sort_by_key(|pod| (pod.ready, std::cmp::Reverse((pod.restarts, pod.created_ms))));
+    rows.truncate(room);
+    rows
+}
+
+fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
+    let (glyph, role) = match (pod.ready, pod.phase.as_str()) {
+        (true, _) => ("✔", Role::Done),
+        (false, "Running" | "Pending" | "ContainerCreating") => ("◐", Role::Running),
+        (false, _) => ("✖", Role::Failed),
+    };
+    let role = if stale { Role::Stale } else { role };
+    let slot = pod.slot.map_or("-", |slot| mark::slot(slot).0);
+    let past = view.snapshot.now.wall_ms().saturating_sub(pod.created_ms);
+    let past = words::age(u64::try_from(past).unwrap_or(0));
+    let restarts = if pod.restarts > 0 { format!(" ↻{}", pod.restarts) } else { String::new() };
+    let text = if stale { Role::Stale } else { Role::Text };
+    Strip::of(role, format!(" {glyph} "))
+        .put(pod.slot.map_or(Role::Dim, |slot| mark::slot(slot).1), format!("{slot} "))
+        .put(text, pod.name.as_str())
+        .right(Role::Dim, format!("{}{restarts} {past} ", pod.phase))
+}

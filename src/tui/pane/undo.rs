@@ -1,0 +1,27 @@
+//! The price of the way back: on screen from the first order to move traffic on.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::report::words;
+use crate::tui::action::{Action, refused};
+use crate::tui::draw::View;
+use crate::tui::layout::CHIP;
+use crate::tui::pen::{Strip, row, wrap};
+use crate::tui::theme::Role;
+
+pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    let Some(text) = words::undo(view.snapshot) else { return };
+    buf.set_style(area.intersection(buf.area), view.theme.style(Role::Undo));
+    let key = view.ui.keymap.key_of(Action::RollBack);
+    let open = refused(Action::RollBack, view.snapshot).is_none();
+    let columns = usize::from(area.width.saturating_sub(CHIP + 2));
+    for (at, line) in wrap(text.as_str(), columns).iter().take(usize::from(area.height)).enumerate()
+    {
+        let chip = match (at, open) {
+            (0, true) => Strip::of(Role::Key, format!(" {key:<5} ")),
+            _ => Strip::of(Role::Undo, "       "),
+        };
+        chip.put(Role::Undo, line).draw(buf, view.theme, row(area, at));
+    }
+}

@@ -1,0 +1,287 @@
+//! The only way text gets onto the screen: cleaned, cut to its place with a mark, and in ASCII
+//! where the terminal knows nothing else (T1, F59).
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::symbols::merge::MergeStrategy;
+use ratatui::widgets::{Block, Clear, Widget};
+use unicode_width::UnicodeWidthChar;
+
+use super::theme::{Role, Theme};
+use crate::release::{Clean, hidden};
+
+/// One row: parts from the left, parts at the right edge.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Strip {
+    left: Vec<(Role, String)>,
+    right: Vec<(Role, String)>,
+}
+
+impl Strip {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn of(role: Role, text: impl AsRef<str>) -> Self {
+        Self::new().put(role, text)
+    }
+
+    #[must_use]
+    pub(super) fn put(mut self, role: Role, text: impl AsRef<str>) -> Self {
+        self.left.push((role, harmless(text.as_ref())));
+        self
+    }
+
+    #[must_use]
+    pub(super) fn right(mut self, role: Role, text: impl AsRef<str>) -> Self {
+        self.right.push((role, harmless(text.as_ref())));
+        self
+    }
+
+    /// Draws into the first row of `area`. What is at the right edge wins over what is left.
+    pub(super) fn draw(&self, buf: &mut Buffer, theme: &Theme, area: Rect) {
+        let area = area.intersection(buf.area);
+        if area.is_empty() {
+            return;
+        }
+        let right: usize = self.right.iter().map(|(_, text)| width(text)).sum();
+        let mut end = area.right();
+        if right > 0 && right <= usize::from(area.width) {
+            end = area.right() - u16::try_from(right).unwrap_or(0);
+            let mut x = end;
+            for (role, text) in &self.right {
+                x = put(buf, (x, area.y, area.right()), text, theme.style(*role), theme.ascii());
+            }
+            end = end.saturating_sub(1).max(area.x);
+        }
+        let mut x = area.x;
+        for (at, (role, text)) in self.left.iter().enumerate() {
+            let more = self.left.get(at + 1..).is_some_and(|rest| !rest.is_empty());
+            let full = usize::from(end.saturating_sub(x)) < width(text) + usize::from(more);
+            let text = if full && more { format!("{text}  ") } else { text.clone() };
+            x = put(buf, (x, area.y, end), &text, theme.style(*role), theme.ascii());
+            if x >= end {
+                break;
+            }
+        }
+    }
+}
+
+/// Draws text from `x` to at most `end`; gives the column after it.
+fn put(
+    buf: &mut Buffer,
+    (x, y, end): (u16, u16, u16),
+    text: &str,
+    style: Style,
+    ascii: bool,
+) -> u16 {
+    let room = usize::from(end.saturating_sub(x));
+    let text = if ascii { to_ascii(text) } else { text.to_owned() };
+    let mark = if ascii { '~' } else { '…' };
+    let (x, _) = buf.set_stringn(x, y, cut(&text, room, mark), room, style);
+    x
+}
+
+/// Columns that a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// At most `room` columns of a text, the last one `mark` where something was cut.
+fn cut(text: &str, room: usize, mark: char) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide + 1 > room {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    if room > 0 {
+        out.push(mark);
+    }
+    out
+}
+
+/// Text in which nothing acts on the terminal, whoever wrote it.
+fn harmless(text: &str) -> String {
+    if text.chars().any(|c| c == '\t' || hidden(c)) {
+        return String::from(Clean::new(text));
+    }
+    text.to_owned()
+}
+
+/// Breaks a text into rows of at most `columns`, between words where it can.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    if columns == 0 {
+        return rows;
+    }
+    for word in harmless(text).split(' ') {
+        let row = rows.last().map_or(0, |row| width(row));
+        let need = width(word) + usize::from(row > 0);
+        if row + need > columns && row > 0 {
+            rows.push(String::new());
+        }
+        let Some(row) = rows.last_mut() else { continue };
+        if !row.is_empty() {
+            row.push(' ');
+        }
+        row.push_str(word);
+        break_long(&mut rows, columns);
+    }
+    rows
+}
+
+/// A word longer than a row goes on in the next one.
+fn break_long(rows: &mut Vec<String>, columns: usize) {
+    while rows.last().is_some_and(|row| width(row) > columns) {
+        let Some(long) = rows.pop() else { return };
+        let mut used = 0;
+        let at = long.char_indices().find(|(_, c)| {
+            used += c.width().unwrap_or(0);
+            used > columns
+        });
+        // A single character wider than the row stays whole and is cut when drawn.
+        let at = at.map_or(long.len(), |(at, c)| if at == 0 { c.len_utf8() } else { at });
+        let (head, tail) = long.split_at(at);
+        rows.push(head.to_owned());
+        if tail.is_empty() {
+            return;
+        }
+        rows.push(tail.to_owned());
+    }
+}
+
+/// ASCII stand-ins; a letter we have none for becomes `?`.
+fn to_ascii(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            c if c.is_ascii() => c,
+            '✔' => '+',
+            '◐' | '│' | '┃' | '╎' => '|',
+            '▲' => '!',
+            '✖' => 'x',
+            '◆' => '?',
+            '○' | '…' | '▂' => '.',
+            '↷' => '~',
+            '■' => 'B',
+            '●' => 'G',
+            '─' | '╌' | '·' | '–' | '—' | '▃' | '▄' | '├' | '└' => '-',
+            '▁' => '_',
+            '▅' | '▆' => '=',
+            '▇' | '█' => '#',
+            '→' | '▌' | '›' | '▶' => '>',
+            '◀' | '‹' => '<',
+            '’' => '\'',
+            '“' | '”' => '"',
+            '×' => 'x',
+            '≤' => '<',
+            '≥' => '>',
+            _ => '?',
+        })
+        .collect()
+}
+
+/// A frame with a title on its upper edge; gives the place inside. Neighbours share their edges.
+pub(super) fn pane(
+    buf: &mut Buffer,
+    theme: &Theme,
+    area: Rect,
+    title: &Strip,
+    merged: bool,
+) -> Rect {
+    let area = area.intersection(buf.area);
+    let mut block = Block::bordered().border_style(theme.style(Role::Border));
+    if theme.ascii() {
+        block = block.border_set(ASCII_BORDER);
+    } else if merged {
+        block = block.merge_borders(MergeStrategy::Exact);
+    }
+    let inner = block.inner(area);
+    block.render(area, buf);
+    if area.width > 4 {
+        let row = Rect { x: area.x + 1, width: area.width - 2, height: 1, ..area };
+        title.draw(buf, theme, row);
+    }
+    inner
+}
+
+const ASCII_BORDER: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// A place above everything else, emptied.
+pub(super) fn raised(buf: &mut Buffer, theme: &Theme, area: Rect, title: &Strip) -> Rect {
+    let area = area.intersection(buf.area);
+    Clear.render(area, buf);
+    buf.set_style(area, theme.style(Role::Text));
+    buf.set_style(area, theme.style(Role::Popup));
+    pane(buf, theme, area, title, false)
+}
+
+/// The row of `area` at `at`, counted from its top; empty when there is none.
+pub(super) fn row(area: Rect, at: usize) -> Rect {
+    match u16::try_from(at) {
+        Ok(at) if at < area.height => Rect { y: area.y + at, height: 1, ..area },
+        _ => Rect { height: 0, ..area },
+    }
+}
+
+/// Rows from the top of `area`, as many as fit.
+pub(super) fn rows(buf: &mut Buffer, theme: &Theme, area: Rect, strips: &[Strip]) {
+    for (at, strip) in strips.iter().take(usize::from(area.height)).enumerate() {
+        strip.draw(buf, theme, row(area, at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Depth;
+
+    fn drawn(strip: &Strip, columns: u16, ascii: bool) -> String {
+        let theme = Theme::shipped("dark", Depth::True, ascii).expect("shipped");
+        let area = Rect::new(0, 0, columns, 1);
+        let mut buf = Buffer::empty(area);
+        strip.draw(&mut buf, &theme, area);
+        (0..columns).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
+    }
+
+    #[test]
+    fn t1_whatever_is_written_is_shown_and_never_acts() {
+        let strip = Strip::of(Role::Text, "a\x1b[2J\u{202e}b");
+        assert_eq!(drawn(&strip, 24, false).trim_end(), "a\\x1b[2J\\u{202e}b");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_with_a_mark() {
+        let strip = Strip::of(Role::Text, "staging and more").right(Role::Dim, "0:41");
+        assert_eq!(drawn(&strip, 12, false), "stagin… 0:41");
+        assert_eq!(drawn(&strip, 12, true), "stagin~ 0:41");
+        assert_eq!(drawn(&strip, 3, false), "st…");
+        assert_eq!(drawn(&Strip::of(Role::Text, "✔─◐ é"), 5, true), "+-| ?");
+    }
+
+    #[test]
+    fn words_wrap_and_long_ones_break() {
+        assert_eq!(wrap("roll back to BLUE", 9), ["roll back", "to BLUE"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("", 9), [""]);
+        assert_eq!(wrap("語語", 1).concat(), "語語");
+    }
+}

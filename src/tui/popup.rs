@@ -1,0 +1,324 @@
+//! What opens over the panes: questions, forms, the decision card, the palette, help.
+//!
+//! Nothing here can be answered by a key that was on its way before it opened, and nothing that
+//! changes the world is answered by a paste.
+
+mod card;
+mod help;
+mod palette;
+mod question;
+
+use std::sync::Arc;
+
+use crossterm::event::KeyCode;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::{Action, not_armed, verified_backups};
+use super::draw::View;
+use super::keys::Chord;
+use super::on_key::{Did, act, arm, word};
+use super::theme::Role;
+use super::ui::{Ui, seen};
+use crate::engine::handle::{Direction, Snapshot};
+use crate::release::{Ask, Clean, Seq, Vote};
+
+/// Seconds that a confirmed switch can still be cancelled.
+pub(super) const COUNT_DOWN_MS: u64 = 3000;
+/// Characters that a form's line takes.
+const INPUT_MAX: usize = 300;
+
+/// An open popup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Popup {
+    Help {
+        top: usize,
+    },
+    Palette {
+        input: String,
+        at: usize,
+    },
+    /// The decision card.
+    Card {
+        top: usize,
+    },
+    /// The decision card with the vote's form under it.
+    Vote {
+        choice: Option<Vote>,
+        input: String,
+        seen: Option<Seq>,
+    },
+    /// `y` asks at once; a switch first counts down.
+    Confirm {
+        ask: Ask,
+        seen: Option<Seq>,
+    },
+    CountDown {
+        ask: Ask,
+        seen: Option<Seq>,
+        ends_ms: u64,
+    },
+    /// Which backup to restore.
+    Backups {
+        at: usize,
+    },
+    /// The word must be typed.
+    Typed {
+        ask: Ask,
+        word: String,
+        input: String,
+    },
+    /// A reason must be given.
+    Reason {
+        action: Action,
+        input: String,
+    },
+    Find {
+        input: String,
+    },
+}
+
+impl Popup {
+    fn input(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Palette { input, .. }
+            | Self::Vote { choice: Some(_), input, .. }
+            | Self::Typed { input, .. }
+            | Self::Reason { input, .. }
+            | Self::Find { input } => Some(input),
+            _ => None,
+        }
+    }
+}
+
+/// A key for the open popup.
+pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
+    let Some(mut popup) = ui.popup.take() else { return Did::Nothing };
+    let key = chord.event();
+    if let Popup::CountDown { .. } = popup {
+        if key.code == KeyCode::Char('y') {
+            // The same key, held a little long, is no change of mind.
+            ui.popup = Some(popup);
+            return Did::Nothing;
+        }
+        ui.say(Role::Warn, "cancelled: nothing was switched");
+        return Did::Nothing;
+    }
+    if key.code == KeyCode::Esc {
+        return Did::Nothing;
+    }
+    if let Some(input) = popup.input()
+        && edited(input, chord)
+    {
+        if let Popup::Palette { at, .. } = &mut popup {
+            *at = 0;
+        }
+        ui.popup = Some(popup);
+        return Did::Nothing;
+    }
+    let code = key.code;
+    match popup {
+        Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
+        Popup::Card { .. } if code == KeyCode::Char('a') => {
+            return act(ui, snapshot, Action::Vote);
+        }
+        Popup::Card { top } => scrolled(ui, code, top, |top| Popup::Card { top }),
+        Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
+        Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
+        Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
+        Popup::Backups { at } => backups_key(ui, snapshot, code, at),
+        Popup::Typed { ask, word, input } => {
+            if code == KeyCode::Enter && input == word {
+                return Did::Ask { ask, seen: seen(snapshot) };
+            }
+            ui.popup = Some(Popup::Typed { ask, word, input });
+        }
+        Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
+        Popup::Find { input } if code == KeyCode::Enter => {
+            ui.log.found = None;
+            ui.log.needle = (!input.is_empty()).then_some(input);
+            let way = if ui.log.follow { Direction::Backward } else { Direction::Forward };
+            return if ui.log.needle.is_some() { Did::Search(way) } else { Did::Nothing };
+        }
+        other @ (Popup::Find { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
+    }
+    Did::Nothing
+}
+
+/// What was pasted, for the form that is open.
+pub(super) fn on_paste(ui: &mut Ui, text: &str) {
+    if matches!(ui.popup, Some(Popup::Typed { .. })) {
+        return ui.say(Role::Warn, "pasting is refused here: type the word");
+    }
+    let Some(popup) = &mut ui.popup else { return };
+    let Some(input) = popup.input() else { return };
+    for c in Clean::new(text.trim()).as_str().chars() {
+        push(input, c);
+    }
+}
+
+fn push(input: &mut String, c: char) {
+    if input.chars().count() < INPUT_MAX {
+        input.push(c);
+    }
+}
+
+/// Keys that edit a line.
+fn edited(input: &mut String, chord: Chord) -> bool {
+    if Some(chord) == Chord::read("ctrl-u") {
+        input.clear();
+        return true;
+    }
+    if Some(chord) == Chord::read("ctrl-w") {
+        let kept = input.trim_end().rfind(' ').map_or(0, |at| at + 1);
+        input.truncate(kept);
+        return true;
+    }
+    let key = chord.event();
+    match key.code {
+        KeyCode::Char(c) if key.modifiers.is_empty() => push(input, c),
+        KeyCode::Backspace => drop(input.pop()),
+        _ => return false,
+    }
+    true
+}
+
+fn scrolled(ui: &mut Ui, code: KeyCode, top: usize, popup: impl Fn(usize) -> Popup) {
+    let top = match code {
+        KeyCode::Char('j') | KeyCode::Down => top + 1,
+        KeyCode::Char('k') | KeyCode::Up => top.saturating_sub(1),
+        KeyCode::PageDown | KeyCode::Char(' ') => top + 10,
+        KeyCode::PageUp => top.saturating_sub(10),
+        KeyCode::Home => 0,
+        KeyCode::Enter | KeyCode::Char('q' | '?') => return,
+        _ => top,
+    };
+    ui.popup = Some(popup(top));
+}
+
+fn palette_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, input: String, at: usize) -> Did {
+    let keymap = Arc::clone(&ui.keymap);
+    let found = palette::found(&keymap, &input);
+    let last = found.len().saturating_sub(1);
+    match code {
+        KeyCode::Enter => match found.get(at.min(last)) {
+            Some(binding) => return act(ui, snapshot, binding.action),
+            None => ui.popup = Some(Popup::Palette { input, at }),
+        },
+        KeyCode::Down => ui.popup = Some(Popup::Palette { input, at: (at + 1).min(last) }),
+        KeyCode::Up => ui.popup = Some(Popup::Palette { input, at: at.saturating_sub(1) }),
+        _ => ui.popup = Some(Popup::Palette { input, at }),
+    }
+    Did::Nothing
+}
+
+fn vote_key(
+    ui: &mut Ui,
+    code: KeyCode,
+    choice: Option<Vote>,
+    input: String,
+    seen: Option<Seq>,
+) -> Did {
+    let comment = Clean::new(input.trim());
+    let empty = comment.as_str().is_empty();
+    let mut next = choice;
+    match (choice, code) {
+        (None, KeyCode::Char('g')) if ui.is_armed() => next = Some(Vote::Approve),
+        (None, KeyCode::Char('g')) => ui.refuse(&not_armed("approve")),
+        (None, KeyCode::Char('n')) => next = Some(Vote::Reject),
+        (None, KeyCode::Char('d')) => next = Some(Vote::Defer),
+        (None, KeyCode::Char('!')) => arm(ui),
+        (None, KeyCode::Char('q')) => return Did::Nothing,
+        (Some(Vote::Reject), KeyCode::Enter) if empty => {
+            ui.say(Role::Warn, "a no-go ends the release: say why");
+        }
+        (Some(Vote::Approve), KeyCode::Enter) if !ui.is_armed() => {
+            ui.refuse(&not_armed("approve"));
+        }
+        (Some(vote), KeyCode::Enter) => {
+            let ask = match vote {
+                Vote::Approve => Ask::Approve { comment },
+                Vote::Reject => Ask::Reject { comment },
+                Vote::Defer => Ask::Defer { comment },
+            };
+            return Did::Ask { ask, seen };
+        }
+        _ => {}
+    }
+    ui.popup = Some(Popup::Vote { choice: next, input, seen });
+    Did::Nothing
+}
+
+fn confirm_key(ui: &mut Ui, code: KeyCode, ask: Ask, seen: Option<Seq>) -> Did {
+    match (code, &ask) {
+        (KeyCode::Char('y'), Ask::Switch { .. }) => {
+            let ends_ms = ui.now_ms.saturating_add(COUNT_DOWN_MS);
+            ui.popup = Some(Popup::CountDown { ask, seen, ends_ms });
+        }
+        (KeyCode::Char('y'), _) => return Did::Ask { ask, seen },
+        (KeyCode::Char('n' | 'q'), _) => {}
+        _ => ui.popup = Some(Popup::Confirm { ask, seen }),
+    }
+    Did::Nothing
+}
+
+fn backups_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, at: usize) {
+    let backups = verified_backups(snapshot);
+    let last = backups.len().saturating_sub(1);
+    let at = match code {
+        KeyCode::Char('j') | KeyCode::Down => (at + 1).min(last),
+        KeyCode::Char('k') | KeyCode::Up => at.saturating_sub(1),
+        KeyCode::Char('q') => return,
+        KeyCode::Enter => {
+            let Some(backup) = backups.get(at.min(last)) else { return };
+            let ask = Ask::Restore { backup: backup.id.clone() };
+            let word = word(ui, snapshot);
+            return ui.open(Popup::Typed { ask, word, input: String::new() });
+        }
+        _ => at,
+    };
+    ui.popup = Some(Popup::Backups { at });
+}
+
+fn reason_key(
+    ui: &mut Ui,
+    snapshot: &Snapshot,
+    code: KeyCode,
+    action: Action,
+    input: String,
+) -> Did {
+    let comment = Clean::new(input.trim());
+    if code == KeyCode::Enter && comment.as_str().is_empty() {
+        ui.say(Role::Warn, "a reason is needed; it is recorded");
+    } else if code == KeyCode::Enter {
+        let ask = match action {
+            Action::Abort => Ask::Abort { comment },
+            _ => Ask::Override { comment },
+        };
+        return Did::Ask { ask, seen: seen(snapshot) };
+    }
+    ui.popup = Some(Popup::Reason { action, input });
+    Did::Nothing
+}
+
+/// Draws the open popup over the panes.
+pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    match &view.ui.popup {
+        None => {}
+        Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
+        Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
+        Some(Popup::Card { top }) => card::draw(buf, area, view, *top),
+        Some(Popup::Vote { choice, input, .. }) => {
+            card::draw_vote(buf, area, view, *choice, input);
+        }
+        Some(popup) => question::draw(buf, area, view, popup),
+    }
+}
+
+/// A place in the middle of `area`, at most so large.
+fn centred(area: Rect, columns: u16, rows: usize) -> Rect {
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    let (width, height) = (columns.min(area.width), rows.min(area.height));
+    let (x, y) = (area.x + (area.width - width) / 2, area.y + (area.height - height) / 2);
+    Rect { x, y, width, height }
+}

@@ -1,0 +1,59 @@
+//! Help, generated from the keymap: it cannot be stale.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::centred;
+use crate::tui::action::{Action, blocked};
+use crate::tui::draw::View;
+use crate::tui::mark::Mark;
+use crate::tui::pen::{Strip, raised, row, rows};
+use crate::tui::theme::Role;
+
+pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
+    let mut lines = vec![Strip::of(
+        Role::Dim,
+        " lower case looks, UPPER case changes the world and always asks first",
+    )];
+    let bindings = view.ui.keymap.bindings();
+    let (acting, looking): (Vec<_>, Vec<_>) =
+        bindings.iter().partition(|binding| changes(binding.action));
+    for binding in acting.into_iter().chain(looking) {
+        let why = blocked(binding.action, view.ui, view.snapshot);
+        let role = if why.is_some() { Role::Dim } else { Role::Text };
+        let strip = Strip::of(Role::Key, format!(" {:<14}", binding.keys()))
+            .put(role, format!("{:<24} ", binding.desc));
+        lines.push(match why {
+            Some(why) => strip.put(Role::Faint, why.as_str()),
+            None => strip,
+        });
+    }
+    lines.push(Strip::of(Role::Key, format!(" {:<14}", "ctrl-c twice")).put(Role::Text, "detach"));
+    lines.push(Strip::new());
+    let marks = [
+        Mark::Done,
+        Mark::Running,
+        Mark::Warn,
+        Mark::Failed,
+        Mark::Gate,
+        Mark::Waiting,
+        Mark::Skipped,
+    ];
+    lines.push(marks.iter().fold(Strip::of(Role::Text, " "), |strip, mark| {
+        strip.put(mark.role(), mark.glyph()).put(Role::Dim, format!(" {}  ", mark.word()))
+    }));
+    let title = Strip::of(Role::Focus, " Keys ").right(Role::Dim, " j k scroll, esc closes ");
+    let inner = raised(buf, view.theme, centred(area, 92, lines.len() + 2), &title);
+    let room = usize::from(inner.height);
+    let last = lines.len().saturating_sub(room);
+    let top = top.min(last);
+    rows(buf, view.theme, inner, &lines[top..]);
+    if top < last {
+        let more = Strip::of(Role::Dim, " …");
+        more.draw(buf, view.theme, row(inner, room.saturating_sub(1)));
+    }
+}
+
+fn changes(action: Action) -> bool {
+    (Action::Vote..=Action::Abort).contains(&action)
+}

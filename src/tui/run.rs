@@ -1,0 +1,158 @@
+//! The cockpit on a real terminal: keys first, data at most every 33 ms, and nothing at all while
+//! nothing changes.
+
+use std::io;
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyEventKind};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::desk::{Desk, Settings, Todo};
+use super::terminal::{Keyboard, Screen};
+use crate::engine::handle::{Clock, Handle};
+
+/// Data is drawn at most this often.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How the operator left. The release goes on in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// By a key.
+    Detached,
+    /// The process was told to end, or the line broke.
+    HungUp,
+}
+
+/// Failed to show the cockpit.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    #[error("use the terminal: {0}")]
+    Terminal(#[from] io::Error),
+    #[error("go on after an internal error; its message stands above")]
+    Broken,
+}
+
+/// Runs the cockpit until its operator leaves.
+pub async fn run(handle: Handle, settings: Settings) -> Result<Leave, TuiError> {
+    let mut signals = Signals::listen()?;
+    let clock = settings.clock.clone();
+    let mut screen = Screen::take()?;
+    let mut keyboard = Keyboard::open()?;
+    let size = screen.terminal.size()?;
+    let mut desk = Desk::new(handle, settings, (size.width, size.height));
+    let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
+    // The thread lets go of the terminal before the terminal is given back.
+    drop(keyboard);
+    drop(screen);
+    left
+}
+
+async fn turn(
+    desk: &mut Desk,
+    clock: &Clock,
+    screen: &mut Screen,
+    keyboard: &mut Keyboard,
+    signals: &mut Signals,
+) -> Result<Leave, TuiError> {
+    loop {
+        desk.tick(clock.now().boot_ms);
+        desk.catch_up();
+        if !Screen::is_ours() {
+            return Err(TuiError::Broken);
+        }
+        screen.terminal.draw(|frame| desk.draw(frame))?;
+        let drawn_ms = clock.now().boot_ms;
+        match wait(desk, clock, keyboard, signals, drawn_ms).await {
+            Woken::Time => {}
+            Woken::Signal => return Ok(Leave::HungUp),
+            Woken::Event(None) => return Ok(Leave::HungUp),
+            Woken::Event(Some(event)) => {
+                let mut next = Some(event);
+                while let Some(event) = next {
+                    match take(desk, clock, screen, event)? {
+                        Todo::Leave => return Ok(Leave::Detached),
+                        Todo::Suspend => screen.suspend()?,
+                        Todo::Repaint => screen.terminal.clear()?,
+                        Todo::Nothing => {}
+                    }
+                    next = keyboard.waiting();
+                }
+            }
+        }
+    }
+}
+
+/// Why the next frame is drawn.
+enum Woken {
+    Time,
+    Signal,
+    Event(Option<Event>),
+}
+
+async fn wait(
+    desk: &mut Desk,
+    clock: &Clock,
+    keyboard: &mut Keyboard,
+    signals: &mut Signals,
+    drawn_ms: u64,
+) -> Woken {
+    let mut due_ms = desk.ages_in_ms().map(|ms| drawn_ms.saturating_add(ms));
+    let mut news = false;
+    loop {
+        let at_ms = due_ms.unwrap_or(u64::MAX);
+        tokio::select! {
+            biased;
+            event = keyboard.next() => return Woken::Event(event),
+            () = signals.any() => return Woken::Signal,
+            () = clock.sleep_until(at_ms), if due_ms.is_some() => return Woken::Time,
+            () = desk.changed(), if !news => {
+                news = true;
+                let frame_ms = u64::try_from(FRAME.as_millis()).unwrap_or(33);
+                let soon_ms = drawn_ms.saturating_add(frame_ms);
+                due_ms = Some(due_ms.map_or(soon_ms, |due_ms| due_ms.min(soon_ms)));
+            }
+        }
+    }
+}
+
+fn take(desk: &mut Desk, clock: &Clock, screen: &mut Screen, event: Event) -> io::Result<Todo> {
+    let now_ms = clock.now().boot_ms;
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => return Ok(desk.key(key, now_ms)),
+        Event::Paste(text) => desk.paste(&text, now_ms),
+        Event::Resize(columns, rows) => {
+            screen.terminal.autoresize()?;
+            desk.resize((columns, rows));
+        }
+        _ => {}
+    }
+    Ok(Todo::Nothing)
+}
+
+/// The signals after which the terminal must be as it was.
+struct Signals {
+    all: [Signal; 4],
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let on = |kind: SignalKind| signal(kind);
+        let all = [
+            on(SignalKind::terminate())?,
+            on(SignalKind::hangup())?,
+            on(SignalKind::interrupt())?,
+            on(SignalKind::quit())?,
+        ];
+        Ok(Self { all })
+    }
+
+    async fn any(&mut self) {
+        let [terminate, hang_up, interrupt, quit] = &mut self.all;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+        }
+    }
+}

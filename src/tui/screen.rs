@@ -1,0 +1,5 @@
+//! Whole screens: how the panes come together.
+
+pub(super) mod release;
+pub(super) mod timeline;
+pub(super) mod tiny;

@@ -1,0 +1,36 @@
+//! A terminal too small for panes: which environment, what is needed, the way back. Keys work.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::report::words;
+use crate::tui::draw::View;
+use crate::tui::layout::{COLUMNS_MIN, ROWS_MIN};
+use crate::tui::pane;
+use crate::tui::pen::{Strip, rows, wrap};
+use crate::tui::popup;
+use crate::tui::theme::Role;
+
+pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    pane::top::draw(buf, area, view);
+    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    if below.is_empty() {
+        return;
+    }
+    let columns = usize::from(below.width);
+    let lines = |role: Role, text: &str| -> Vec<Strip> {
+        wrap(text, columns).iter().map(|line| Strip::of(role, line)).collect()
+    };
+    let mut strips = Vec::new();
+    if let Some((role, status)) = &view.ui.status {
+        strips.extend(lines(*role, status.as_str()));
+    }
+    strips.extend(lines(Role::Strong, &pane::next::with_key(view)));
+    if let Some(undo) = words::undo(view.snapshot) {
+        strips.extend(lines(Role::Undo, undo.as_str()));
+    }
+    strips.extend(lines(Role::Text, &words::state(&view.snapshot.release)));
+    strips.extend(lines(Role::Dim, &format!("the panes need {COLUMNS_MIN} x {ROWS_MIN}")));
+    rows(buf, view.theme, below, &strips);
+    popup::draw(buf, below, view);
+}

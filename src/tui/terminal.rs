@@ -1,0 +1,152 @@
+//! The terminal itself: taken over once, given back whatever happens (fault F52).
+
+use std::io::{self, Stdout, stdout};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossterm::cursor::Show;
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event};
+use crossterm::execute;
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::backend::CrosstermBackend;
+use tokio::sync::mpsc;
+
+/// Whether the terminal is ours now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Set when the terminal has to be left by whoever reads it.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// How long the reading thread waits before it looks whether it is still wanted.
+const LOOK_UP: Duration = Duration::from_millis(100);
+/// Keys that may wait for the cockpit; a paste storm waits in the terminal.
+const EVENTS: usize = 256;
+
+/// The terminal while it is ours. Dropping it gives it back.
+pub(super) struct Screen {
+    pub(super) terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    pub(super) fn take() -> io::Result<Self> {
+        restore_on_panic();
+        enter()?;
+        let terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()));
+        match terminal {
+            Ok(terminal) => Ok(Self { terminal }),
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether it is still ours: a panic somewhere has given it back.
+    pub(super) fn is_ours() -> bool {
+        TAKEN.load(Ordering::SeqCst)
+    }
+
+    /// Gives the terminal to the shell until this process is told to go on.
+    pub(super) fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        let me = rustix::process::getpid();
+        rustix::process::kill_process(me, rustix::process::Signal::TSTP)?;
+        enter()?;
+        self.terminal.clear()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| give_back())
+}
+
+/// Gives the terminal back, once. What cannot be written any more is not needed any more.
+fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        let _ = write_reset();
+    }
+}
+
+fn write_reset() -> io::Result<()> {
+    let raw = disable_raw_mode();
+    execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show)?;
+    raw
+}
+
+/// Repairs a terminal that some program left behind: raw mode, alternate screen, cursor, paste.
+pub fn reset() -> io::Result<()> {
+    write_reset()
+}
+
+/// A panic's message belongs on the ordinary screen.
+fn restore_on_panic() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            before(info);
+        }));
+    });
+}
+
+/// The thread that reads the terminal, so that no key waits for a frame and no frame for a key.
+pub(super) struct Keyboard {
+    events: mpsc::Receiver<Event>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keyboard {
+    pub(super) fn open() -> io::Result<Self> {
+        STOP.store(false, Ordering::SeqCst);
+        let (sender, events) = mpsc::channel(EVENTS);
+        let read = move || {
+            while !STOP.load(Ordering::SeqCst) {
+                let ready = event::poll(LOOK_UP);
+                let event = match ready {
+                    Ok(false) => continue,
+                    Ok(true) => event::read(),
+                    Err(error) => Err(error),
+                };
+                let Ok(event) = event else { return };
+                if sender.blocking_send(event).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
+        Ok(Self { events, thread: Some(thread) })
+    }
+
+    /// The next event; none when the terminal is gone.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// An event that is there already.
+    pub(super) fn waiting(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        // What is typed from now on is for whoever has the terminal next.
+        STOP.store(true, Ordering::SeqCst);
+        self.events.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

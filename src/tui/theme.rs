@@ -1,0 +1,369 @@
+//! What things look like: a role for everything that is drawn, and a style for every role.
+//!
+//! Colour is never alone: every state has a glyph and a word too, and all glyphs have an ASCII
+//! stand-in.
+
+use std::collections::BTreeMap;
+
+use ratatui::style::{Color, Modifier, Style};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Declares the roles once: the variant, its name in theme files, what wears it.
+macro_rules! roles {
+    ($($(#[$doc:meta])* $Role:ident $name:literal),* $(,)?) => {
+        /// What a piece of the screen means.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Role {
+            $($(#[$doc])* $Role),*
+        }
+
+        impl Role {
+            pub const ALL: &'static [Self] = &[$(Self::$Role),*];
+
+            /// Its name in theme files.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$Role => $name),* }
+            }
+        }
+    };
+}
+
+roles! {
+    /// The screen itself, and text on it.
+    Text "text",
+    /// What matters less.
+    Dim "dim",
+    /// What only fills a place.
+    Faint "faint",
+    /// What must be read first.
+    Strong "strong",
+    Border "border",
+    Title "title",
+    /// The title of the pane that has the keys.
+    Focus "focus",
+    /// The row under the cursor.
+    Selected "selected",
+    Done "done",
+    Running "running",
+    Warn "warn",
+    Failed "failed",
+    Gate "gate",
+    Waiting "waiting",
+    Skipped "skipped",
+    Blue "blue",
+    Green "green",
+    /// The top bar over production. Nothing else wears it.
+    Production "production",
+    Staging "staging",
+    /// The top bar over any other environment.
+    Elsewhere "elsewhere",
+    Rehearsal "rehearsal",
+    Armed "armed",
+    /// The chip before what a person must do.
+    Next "next",
+    /// A key that can be pressed.
+    Key "key",
+    /// A value too old to be believed.
+    Stale "stale",
+    /// The price of the way back.
+    Undo "undo",
+    Popup "popup",
+    /// What is being typed.
+    Input "input",
+    /// What a search found.
+    Found "found",
+}
+
+/// How many colours a terminal can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// `NO_COLOR`, or a terminal without colours.
+    None,
+    Ansi16,
+    Ansi256,
+    #[default]
+    True,
+}
+
+/// A theme file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThemeSpec {
+    /// Its name, for people.
+    pub name: String,
+    /// Colours by name, each for terminals of any depth.
+    #[serde(default)]
+    pub palette: BTreeMap<String, ColorSpec>,
+    /// A style for every role.
+    pub roles: BTreeMap<Role, StyleSpec>,
+}
+
+/// One colour of the palette.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ColorSpec {
+    /// Six hex digits, for terminals with 256 colours and more.
+    pub rgb: String,
+    /// The nearest of the 16 names, for terminals that know only those.
+    pub ansi: Ansi,
+}
+
+/// The 16 colours every terminal has, and its own default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ansi {
+    Default,
+    Black,
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
+    Gray,
+    DarkGray,
+    LightRed,
+    LightGreen,
+    LightYellow,
+    LightBlue,
+    LightMagenta,
+    LightCyan,
+    White,
+}
+
+/// How a role looks: colours from the palette, and the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StyleSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fg: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bg: Option<String>,
+    #[serde(default)]
+    pub bold: bool,
+    #[serde(default)]
+    pub dim: bool,
+    #[serde(default)]
+    pub underline: bool,
+    #[serde(default)]
+    pub reversed: bool,
+}
+
+/// A theme that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct ThemeError {
+    /// The key path in the theme file: `roles.failed.fg`.
+    pub path: String,
+    pub message: String,
+}
+
+/// A theme made ready for one terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Theme {
+    styles: BTreeMap<Role, Style>,
+    ascii: bool,
+}
+
+/// The shipped themes, by name.
+pub const THEMES: [(&str, &str); 3] = [
+    ("dark", include_str!("../../themes/dark.yaml")),
+    ("light", include_str!("../../themes/light.yaml")),
+    ("mono", include_str!("../../themes/mono.yaml")),
+];
+
+impl Theme {
+    /// Makes a theme ready. `ascii` is for terminals and locales without UTF-8.
+    pub fn new(spec: &ThemeSpec, depth: Depth, ascii: bool) -> Result<Self, ThemeError> {
+        let mut styles = BTreeMap::new();
+        for role in Role::ALL {
+            let path = format!("roles.{}", role.name());
+            let Some(style) = spec.roles.get(role) else {
+                let message = "every role needs a style, and this one has none".to_owned();
+                return Err(ThemeError { path, message });
+            };
+            styles.insert(*role, ready(*role, style, spec, depth, &path)?);
+        }
+        Ok(Self { styles, ascii })
+    }
+
+    /// A shipped theme; none where there is none of that name.
+    pub fn shipped(name: &str, depth: Depth, ascii: bool) -> Option<Self> {
+        let (_, text) = THEMES.iter().find(|(known, _)| *known == name)?;
+        let spec: ThemeSpec = serde_yaml::from_str(text).ok()?;
+        Self::new(&spec, depth, ascii).ok()
+    }
+
+    pub fn style(&self, role: Role) -> Style {
+        self.styles.get(&role).copied().unwrap_or_default()
+    }
+
+    pub fn ascii(&self) -> bool {
+        self.ascii
+    }
+}
+
+fn ready(
+    role: Role,
+    style: &StyleSpec,
+    spec: &ThemeSpec,
+    depth: Depth,
+    path: &str,
+) -> Result<Style, ThemeError> {
+    let mut out = Style::new();
+    if let Some(name) = &style.fg {
+        out.fg = color(name, spec, depth, &format!("{path}.fg"))?;
+    }
+    if let Some(name) = &style.bg {
+        out.bg = color(name, spec, depth, &format!("{path}.bg"))?;
+        // What stood out by its ground still does where there are no colours.
+        let ground = matches!(role, Role::Text | Role::Popup | Role::Dim | Role::Faint);
+        if depth == Depth::None && !ground {
+            out = out.add_modifier(Modifier::REVERSED);
+        }
+    }
+    let modifiers = [
+        (style.bold, Modifier::BOLD),
+        (style.dim, Modifier::DIM),
+        (style.underline, Modifier::UNDERLINED),
+        (style.reversed, Modifier::REVERSED),
+    ];
+    Ok(modifiers.iter().filter(|(on, _)| *on).fold(out, |out, (_, m)| out.add_modifier(*m)))
+}
+
+fn color(
+    name: &str,
+    spec: &ThemeSpec,
+    depth: Depth,
+    path: &str,
+) -> Result<Option<Color>, ThemeError> {
+    let fault = |message: String| ThemeError { path: path.to_owned(), message };
+    let Some(entry) = spec.palette.get(name) else {
+        let known: Vec<&str> = spec.palette.keys().map(String::as_str).collect();
+        let known = known.join(", ");
+        return Err(fault(format!("the palette has no {name:?}; it has {known}")));
+    };
+    let Some((r, g, b)) = hex(&entry.rgb) else {
+        return Err(fault(format!("{:?} is not six hex digits", entry.rgb)));
+    };
+    Ok(match depth {
+        Depth::None => None,
+        Depth::Ansi16 => Some(entry.ansi.color()),
+        Depth::Ansi256 => Some(Color::Indexed(nearest_of_256(r, g, b))),
+        Depth::True => Some(Color::Rgb(r, g, b)),
+    })
+}
+
+fn hex(text: &str) -> Option<(u8, u8, u8)> {
+    let fits = text.len() == 6 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let part = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    if fits { Some((part(0)?, part(2)?, part(4)?)) } else { None }
+}
+
+/// The nearest of the 6x6x6 cube and of the 24 greys.
+fn nearest_of_256(r: u8, g: u8, b: u8) -> u8 {
+    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let far = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
+    let distance = |(x, y, z): (u8, u8, u8)| far(x, r) + far(y, g) + far(z, b);
+    let cube = (0..216_u8).map(|i| {
+        let rgb =
+            (STEPS[usize::from(i / 36)], STEPS[usize::from(i / 6 % 6)], STEPS[usize::from(i % 6)]);
+        (distance(rgb), 16 + i)
+    });
+    let greys = (0..24_u8).map(|i| {
+        let v = 8 + 10 * i;
+        (distance((v, v, v)), 232 + i)
+    });
+    cube.chain(greys).min().map_or(15, |(_, index)| index)
+}
+
+impl Ansi {
+    fn color(self) -> Color {
+        match self {
+            Self::Default => Color::Reset,
+            Self::Black => Color::Black,
+            Self::Red => Color::Red,
+            Self::Green => Color::Green,
+            Self::Yellow => Color::Yellow,
+            Self::Blue => Color::Blue,
+            Self::Magenta => Color::Magenta,
+            Self::Cyan => Color::Cyan,
+            Self::Gray => Color::Gray,
+            Self::DarkGray => Color::DarkGray,
+            Self::LightRed => Color::LightRed,
+            Self::LightGreen => Color::LightGreen,
+            Self::LightYellow => Color::LightYellow,
+            Self::LightBlue => Color::LightBlue,
+            Self::LightMagenta => Color::LightMagenta,
+            Self::LightCyan => Color::LightCyan,
+            Self::White => Color::White,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(text: &str) -> ThemeSpec {
+        serde_yaml::from_str(text).expect("a theme file")
+    }
+
+    #[test]
+    fn every_theme_defines_every_role_at_every_depth() {
+        for (name, text) in THEMES {
+            let spec = spec(text);
+            assert_eq!(spec.name, name);
+            for depth in [Depth::None, Depth::Ansi16, Depth::Ansi256, Depth::True] {
+                Theme::new(&spec, depth, false).unwrap_or_else(|e| panic!("{name}: {e}"));
+            }
+        }
+    }
+
+    #[test]
+    fn without_colour_nothing_is_coloured_and_the_bar_still_stands_out() {
+        let theme = Theme::shipped("dark", Depth::None, true).expect("shipped");
+        for role in Role::ALL {
+            let style = theme.style(*role);
+            assert_eq!((style.fg, style.bg), (None, None), "{role:?}");
+        }
+        let bar = theme.style(Role::Production);
+        assert!(bar.add_modifier.contains(Modifier::REVERSED));
+    }
+
+    #[test]
+    fn a_fault_names_its_place_and_what_there_is() {
+        let mut spec = spec(THEMES[0].1);
+        spec.roles.get_mut(&Role::Failed).expect("a role").fg = Some("pink".into());
+        let error = Theme::new(&spec, Depth::True, false).expect_err("no such colour");
+        assert_eq!(error.path, "roles.failed.fg");
+        assert!(error.message.contains("text"), "{error}");
+        spec.roles.remove(&Role::Failed);
+        let error = Theme::new(&spec, Depth::True, false).expect_err("a missing role");
+        assert_eq!(error.path, "roles.failed");
+    }
+
+    #[test]
+    fn only_the_production_bar_wears_its_red() {
+        for (name, text) in THEMES {
+            let theme = Theme::new(&spec(text), Depth::True, false).expect("a theme");
+            let Some(red) = theme.style(Role::Production).bg else { continue };
+            for role in Role::ALL.iter().filter(|role| **role != Role::Production) {
+                let style = theme.style(*role);
+                assert!(style.fg != Some(red) && style.bg != Some(red), "{name}: {role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rgb_is_brought_to_the_nearest_of_256() {
+        assert_eq!(nearest_of_256(0, 0, 0), 16);
+        assert_eq!(nearest_of_256(255, 255, 255), 231);
+        assert_eq!(nearest_of_256(0x80, 0x80, 0x80), 244);
+    }
+}

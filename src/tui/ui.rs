@@ -1,0 +1,290 @@
+//! What belongs to one screen and is forgotten with it: where the cursor is, what is open, whether
+//! the session is armed. Never journaled, never shared.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::action::{Action, refused};
+use super::keys::{Chord, Keymap};
+use super::layout;
+use super::log_view::LogView;
+use super::popup::Popup;
+use super::theme::Role;
+use super::timeline::Timeline;
+use crate::engine::handle::{Link, Snapshot};
+use crate::release::{
+    Clean, Hold, Person, Release, Seq, Slot, SlotSample, StageId, StepId, StepStatus,
+};
+
+/// How long an armed session stays armed, in milliseconds.
+pub(super) const ARMED_MS: u64 = 10 * 60 * 1000;
+/// Keys that were on their way when a popup opened were not meant for it (F60), in milliseconds.
+pub(super) const UNMEANT_MS: u64 = 300;
+/// Samples that a slot's history keeps.
+const HISTORY: usize = 240;
+
+/// The state of one cockpit's screen.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    /// The operator's own clock, in milliseconds; never scaled.
+    pub(super) now_ms: u64,
+    pub(super) size: (u16, u16),
+    pub(super) keymap: Arc<Keymap>,
+    pub(super) who: Who,
+    pub(super) screen: Screen,
+    pub(super) focus: Pane,
+    pub(super) zoom: bool,
+    /// The chosen row of the stages; none follows what happens.
+    pub(super) cursor: Option<Row>,
+    pub(super) log: LogView,
+    pub(super) timeline: Timeline,
+    pub(super) history: History,
+    pub(super) popup: Option<Popup>,
+    pub(super) popup_since_ms: u64,
+    /// Keys of a sequence that has not come to its end.
+    pub(super) pressed: Vec<Chord>,
+    pub(super) armed_until_ms: Option<u64>,
+    /// What the last key came to, until the next one.
+    pub(super) status: Option<(Role, Clean)>,
+    /// Ctrl-C was pressed, and a second one detaches.
+    pub(super) leaving_since_ms: Option<u64>,
+    /// What was asked and has not been answered.
+    pub(super) asking: Option<&'static str>,
+}
+
+/// Who sits before the screen, and what they may.
+#[derive(Clone, Debug)]
+pub(super) struct Who {
+    pub(super) person: Option<Person>,
+    pub(super) can_arm: bool,
+    /// The database's name, which is typed before a restore.
+    pub(super) database: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Screen {
+    #[default]
+    Release,
+    Timeline,
+}
+
+/// The panes that can have the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pane {
+    Stages,
+    #[default]
+    Log,
+    Pods,
+    Levels,
+    Watch,
+}
+
+impl Pane {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Stages, Self::Log, Self::Pods, Self::Levels, Self::Watch];
+}
+
+/// A row of the stages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    Stage(StageId),
+    Step(StepId),
+}
+
+/// The last samples of both slots, for the small curves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    samples: VecDeque<SlotSample>,
+    newest_ms: Option<i64>,
+}
+
+impl History {
+    fn learn(&mut self, snapshot: &Snapshot) {
+        let telemetry = &snapshot.live.telemetry;
+        if telemetry.samples_at_ms.is_none() || telemetry.samples_at_ms == self.newest_ms {
+            return;
+        }
+        self.newest_ms = telemetry.samples_at_ms;
+        self.samples.extend(telemetry.samples.iter().copied());
+        let over = self.samples.len().saturating_sub(HISTORY);
+        self.samples.drain(..over);
+    }
+
+    /// The newest `count` samples of a slot, oldest first.
+    pub(super) fn of(&self, slot: Slot, count: usize) -> Vec<SlotSample> {
+        let own = self.samples.iter().rev().filter(|sample| sample.slot == slot);
+        let mut own: Vec<SlotSample> = own.take(count).copied().collect();
+        own.reverse();
+        own
+    }
+}
+
+impl Ui {
+    /// A fresh screen of `size` columns and rows.
+    pub(super) fn new(who: Who, keymap: Arc<Keymap>, size: (u16, u16)) -> Self {
+        Self {
+            now_ms: 0,
+            size,
+            keymap,
+            who,
+            screen: Screen::default(),
+            focus: Pane::default(),
+            zoom: false,
+            cursor: None,
+            log: LogView::default(),
+            timeline: Timeline::default(),
+            history: History::default(),
+            popup: None,
+            popup_since_ms: 0,
+            pressed: Vec::new(),
+            armed_until_ms: None,
+            status: None,
+            leaving_since_ms: None,
+            asking: None,
+        }
+    }
+
+    /// A screen for somebody who may arm, for tests and pictures.
+    pub fn preview(size: (u16, u16)) -> Self {
+        let who = Who { person: None, can_arm: true, database: "shop".to_owned() };
+        Self::new(who, Arc::new(Keymap::shipped()), size)
+    }
+
+    /// Takes in what is new in the snapshot: the timeline's sentences, the curves' samples, which
+    /// log is shown.
+    pub fn observe(&mut self, snapshot: &Snapshot) {
+        self.timeline.learn(&snapshot.release.id, &snapshot.records);
+        self.history.learn(snapshot);
+        let rows = layout::log_rows(snapshot, self);
+        let columns = layout::log_columns(snapshot, self);
+        let chosen = chosen_step(self, &snapshot.release);
+        self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
+        self.log.resize(rows, columns);
+    }
+
+    pub(super) fn can_arm(&self) -> bool {
+        self.who.can_arm
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed_until_ms.is_some_and(|until| until > self.now_ms)
+    }
+
+    /// Opens a popup. Keys already on their way are not for it.
+    pub(super) fn open(&mut self, popup: Popup) {
+        self.popup = Some(popup);
+        self.popup_since_ms = self.now_ms;
+        self.pressed.clear();
+    }
+
+    pub(super) fn close(&mut self) {
+        self.popup = None;
+    }
+
+    /// Whether an open popup does not take keys yet.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.popup.is_some() && self.now_ms < self.popup_since_ms.saturating_add(UNMEANT_MS)
+    }
+
+    pub(super) fn say(&mut self, role: Role, text: &str) {
+        self.status = Some((role, Clean::new(text)));
+    }
+
+    pub(super) fn refuse(&mut self, why: &Clean) {
+        self.status = Some((Role::Warn, why.clone()));
+    }
+
+    /// Opens a popup for an action unless the release does not permit it now.
+    pub(super) fn open_for(&mut self, action: Action, snapshot: &Snapshot, popup: Popup) {
+        match refused(action, snapshot) {
+            Some(why) => self.refuse(&why),
+            None => self.open(popup),
+        }
+    }
+}
+
+/// What is on the screen, and thus what a decision is made on.
+pub(super) fn seen(snapshot: &Snapshot) -> Option<Seq> {
+    snapshot.release.head
+}
+
+/// Whether the picture may be old as a whole.
+pub(super) fn is_cut_off(snapshot: &Snapshot) -> bool {
+    match snapshot.link {
+        Link::Live => false,
+        Link::Closed => snapshot.release.result.is_none(),
+        Link::Lost { .. } => true,
+    }
+}
+
+/// The stage that the release is at: the first planned one that is not go; the last after that.
+pub(super) fn current_stage(release: &Release) -> Option<usize> {
+    let planned = |index: &usize| release.stages.get(*index).is_some_and(|stage| stage.planned);
+    let mut all = 0..release.stages.len();
+    all.clone()
+        .find(|index| planned(index) && !release.stage_is_go(*index))
+        .or_else(|| all.rfind(planned))
+}
+
+/// The stage whose steps are shown: of the cursor, else the current one.
+pub(super) fn open_stage(ui: &Ui, release: &Release) -> Option<usize> {
+    let plan = release.plan()?;
+    match &ui.cursor {
+        Some(Row::Stage(id)) => plan.stage_index(id),
+        Some(Row::Step(id)) => plan.stage_of(id),
+        None => current_stage(release),
+    }
+}
+
+/// The rows of the stages as they are shown: all stages, and the steps of the open one.
+pub(super) fn stage_rows(ui: &Ui, release: &Release) -> Vec<Row> {
+    let Some(plan) = release.plan() else { return Vec::new() };
+    let open = open_stage(ui, release);
+    let mut rows = Vec::new();
+    for (index, stage) in plan.stages.iter().enumerate() {
+        rows.push(Row::Stage(stage.id.clone()));
+        if open == Some(index) {
+            rows.extend(stage.steps.iter().map(|step| Row::Step(step.id.clone())));
+        }
+    }
+    rows
+}
+
+/// The step whose log and details are shown.
+pub(super) fn chosen_step(ui: &Ui, release: &Release) -> Option<StepId> {
+    match &ui.cursor {
+        Some(Row::Step(id)) => Some(id.clone()),
+        Some(Row::Stage(id)) => {
+            let index = release.plan()?.stage_index(id)?;
+            of_interest(release, Some(index))
+        }
+        None => {
+            // Steps that run side by side must not take the pane from each other.
+            let shown = ui.log.step().filter(|id| {
+                release.steps.get(id).is_some_and(|state| state.status == StepStatus::Running)
+            });
+            let held = match release.hold.as_ref().map(|held| &held.hold) {
+                Some(Hold::StepFailed { step, .. }) => Some(step.clone()),
+                _ => None,
+            };
+            held.or(shown).or_else(|| of_interest(release, None))
+        }
+    }
+}
+
+/// What runs, newest first; else what failed or ended last.
+fn of_interest(release: &Release, stage: Option<usize>) -> Option<StepId> {
+    let plan = release.plan()?;
+    let steps = plan.steps().filter(|step| match stage {
+        Some(index) => plan.stage_of(&step.id) == Some(index),
+        None => true,
+    });
+    let rank = |id: &StepId| {
+        let state = release.steps.get(id);
+        let running = state.is_some_and(|state| state.status == StepStatus::Running);
+        let at = state.and_then(|state| if running { state.started_ms } else { state.ended_ms });
+        (running, at)
+    };
+    let best = steps.map(|step| &step.id).max_by_key(|id| rank(id))?;
+    Some(best.clone())
+}
