@@ -109,13 +109,13 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
             Some(to) => Ask::Switch { to },
             None => return Some(Err(Clean::new("no slot has been chosen for this release"))),
         },
-        Action::Restore => match verified_backups(snapshot).first() {
-            Some(backup) => Ask::Restore { backup: backup.id.clone() },
-            None => {
+        Action::Restore => {
+            let Some(backup) = verified_backups(snapshot).first().copied() else {
                 let why = "no verified backup belongs to this release";
                 return Some(Err(Clean::new(why)));
-            }
-        },
+            };
+            Ask::Restore { backup: backup.id.clone() }
+        }
         _ => return None,
     };
     Some(Ok(ask))

@@ -14,10 +14,10 @@ use crate::engine::handle::Snapshot;
 
 /// A person takes this long from what they see to the key they press.
 const LOOKS_MS: u64 = 400;
-/// How often the screen is looked at while waiting, on the engine's clock.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How often the screen is looked at while nothing happens, on the engine's clock.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Waiting for words ends after this long on the engine's clock.
-const PATIENCE_MS: u64 = 2 * 60 * 60 * 1000;
+const PATIENCE_MS: u64 = 60 * 60 * 1000;
 
 /// A scripted operator before a screen of memory.
 pub struct Cockpit {
@@ -159,7 +159,7 @@ impl Cockpit {
         self
     }
 
-    /// Waits until the words are on the screen; fails after two hours of the engine's time.
+    /// Waits until the words are on the screen; fails after an hour of the engine's time.
     pub async fn until(&mut self, words: &str) -> &mut Self {
         let clock = self.desk.handle().clock().clone();
         let begun = clock.now().boot_ms;

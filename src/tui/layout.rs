@@ -84,7 +84,7 @@ pub(super) fn panes(body: Rect, snapshot: &Snapshot, ui: &Ui) -> Panes {
         return two_columns(body);
     }
     let wide = body.width >= INSPECTOR;
-    let (left_width, right_width) = if wide { (46, 56) } else { (34, 40) };
+    let (left_width, right_width) = if wide { (50, 56) } else { (39, 39) };
     let left = Rect { width: left_width, ..body };
     let right = Rect { x: body.right() - right_width, width: right_width, ..body };
     // Neighbours share their edge.

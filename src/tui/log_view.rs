@@ -121,11 +121,11 @@ impl LogView {
         isize::try_from(self.rows.saturating_sub(2).max(1)).unwrap_or(isize::MAX)
     }
 
-    pub(super) fn to_top(&mut self) {
+    pub(super) fn show_first(&mut self) {
         (self.top, self.follow) = (0, false);
     }
 
-    pub(super) fn to_bottom(&mut self) {
+    pub(super) fn show_newest(&mut self) {
         self.follow = true;
     }
 

@@ -63,10 +63,10 @@ pub(super) fn step(release: &Release, step: &Step, state: &StepState) -> Mark {
         StepStatus::Running if step.uses == Some(BuiltIn::Switch) && release.awaits_switch() => {
             Mark::Gate
         }
-        StepStatus::Running => Mark::Running,
-        StepStatus::Passed => passed(state),
         StepStatus::Failed if release.failed_for_good(step) => Mark::Failed,
-        StepStatus::Failed => Mark::Running,
+        // A step that failed and has tries left is as good as running.
+        StepStatus::Running | StepStatus::Failed => Mark::Running,
+        StepStatus::Passed => passed(state),
         StepStatus::Skipped(_) => Mark::Skipped,
         StepStatus::Overridden => Mark::Warn,
     }
@@ -82,17 +82,17 @@ fn passed(state: &StepState) -> Mark {
 
 /// How the stage at `index` stands.
 pub(super) fn stage(release: &Release, index: usize) -> Mark {
-    let Some(stage) = release.plan().and_then(|plan| plan.stages.get(index)) else {
+    let Some(planned) = release.plan().and_then(|plan| plan.stages.get(index)) else {
         return Mark::Waiting;
     };
     let Some(state) = release.stages.get(index) else { return Mark::Waiting };
     if !state.planned && !state.passed_before {
         return Mark::Skipped;
     }
-    if release.open_gate().is_some_and(|gate| gate.stage == stage.id) {
+    if release.open_gate().is_some_and(|gate| gate.stage == planned.id) {
         return Mark::Gate;
     }
-    let marks: Vec<Mark> = (stage.steps.iter())
+    let marks: Vec<Mark> = (planned.steps.iter())
         .filter_map(|s| Some(step(release, s, release.steps.get(&s.id)?)))
         .collect();
     let any = |mark: Mark| marks.contains(&mark);

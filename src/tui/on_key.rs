@@ -221,24 +221,20 @@ fn edge(ui: &mut Ui, snapshot: &Snapshot, bottom: bool) {
         (Screen::Release, Pane::Stages) => {
             move_cursor(ui, snapshot, if bottom { isize::MAX } else { isize::MIN });
         }
-        (Screen::Release, _) if bottom => ui.log.to_bottom(),
-        (Screen::Release, _) => ui.log.to_top(),
+        (Screen::Release, _) if bottom => ui.log.show_newest(),
+        (Screen::Release, _) => ui.log.show_first(),
     }
 }
 
 fn move_cursor(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
     let release = &snapshot.release;
     let rows = stage_rows(ui, release);
-    let at = match &ui.cursor {
-        Some(row) => rows.iter().position(|other| other == row),
-        None => {
-            let open = open_stage(ui, release);
-            rows.iter().position(|row| match row {
-                Row::Stage(id) => release.plan().and_then(|plan| plan.stage_index(id)) == open,
-                Row::Step(_) => false,
-            })
-        }
-    };
+    let open = open_stage(ui, release);
+    let at = rows.iter().position(|row| match (&ui.cursor, row) {
+        (Some(cursor), row) => cursor == row,
+        (None, Row::Stage(id)) => release.plan().and_then(|plan| plan.stage_index(id)) == open,
+        (None, Row::Step(_)) => false,
+    });
     let last = rows.len().saturating_sub(1);
     let to = at.unwrap_or(0).saturating_add_signed(by).min(last);
     ui.cursor = rows.get(to).cloned();

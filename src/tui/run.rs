@@ -64,8 +64,7 @@ async fn turn(
         let drawn_ms = clock.now().boot_ms;
         match wait(desk, clock, keyboard, signals, drawn_ms).await {
             Woken::Time => {}
-            Woken::Signal => return Ok(Leave::HungUp),
-            Woken::Event(None) => return Ok(Leave::HungUp),
+            Woken::Signal | Woken::Event(None) => return Ok(Leave::HungUp),
             Woken::Event(Some(event)) => {
                 let mut next = Some(event);
                 while let Some(event) = next {

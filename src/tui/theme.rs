@@ -139,6 +139,7 @@ pub enum Ansi {
 /// How a role looks: colours from the palette, and the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the file")]
 pub struct StyleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fg: Option<String>,
@@ -342,7 +343,7 @@ mod tests {
         spec.roles.get_mut(&Role::Failed).expect("a role").fg = Some("pink".into());
         let error = Theme::new(&spec, Depth::True, false).expect_err("no such colour");
         assert_eq!(error.path, "roles.failed.fg");
-        assert!(error.message.contains("text"), "{error}");
+        assert!(error.message.contains("paper"), "{error}");
         spec.roles.remove(&Role::Failed);
         let error = Theme::new(&spec, Depth::True, false).expect_err("a missing role");
         assert_eq!(error.path, "roles.failed");

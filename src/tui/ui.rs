@@ -273,9 +273,9 @@ pub(super) fn chosen_step(ui: &Ui, release: &Release) -> Option<StepId> {
 }
 
 /// What runs, newest first; else what failed or ended last.
-fn of_interest(release: &Release, stage: Option<usize>) -> Option<StepId> {
+fn of_interest(release: &Release, within: Option<usize>) -> Option<StepId> {
     let plan = release.plan()?;
-    let steps = plan.steps().filter(|step| match stage {
+    let steps = plan.steps().filter(|step| match within {
         Some(index) => plan.stage_of(&step.id) == Some(index),
         None => true,
     });

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::release::{Step, StepState, StepStatus, Verdict};
+use crate::release::{Step, StepId, StepState, StepStatus, Verdict};
 use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::mark;
@@ -54,7 +54,7 @@ fn lines(view: &View<'_>, step: &Step, state: &StepState, columns: usize) -> Vec
         (None, true) => {}
     }
     if !step.needs.is_empty() {
-        let needs: Vec<&str> = step.needs.iter().map(|need| need.as_str()).collect();
+        let needs: Vec<&str> = step.needs.iter().map(StepId::as_str).collect();
         say(Role::Dim, &format!("after {}", needs.join(", ")));
     }
     let Some(end) = &state.end else { return lines };

@@ -57,7 +57,7 @@ fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
                     && refused(*action, view.snapshot).is_none()
                     && matches!(action, Action::Vote | Action::Switch | Action::Override)
             };
-            ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(|action| waits(action))
+            ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(waits)
         }
         When::Possible if binding.action == Action::GoGate => view.snapshot.release.gate.is_some(),
         When::Possible => refused(binding.action, view.snapshot).is_none(),

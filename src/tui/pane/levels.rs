@@ -20,7 +20,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let inner = pane(buf, view.theme, area, &head, true);
     let columns = usize::from(inner.width);
     let mut strips = Vec::new();
-    if let Some(error) = &telemetry.samples_error {
+    // What is missing about the slot that serves is trouble; the other may just not be there yet.
+    let trouble = telemetry.samples_error.as_ref();
+    let serving = view.snapshot.release.serving();
+    let blind = serving.is_none_or(|slot| sample(view, slot).is_none());
+    if let Some(error) = trouble.filter(|_| blind) {
         strips.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
     }
     let limits = limits(view);
@@ -35,6 +39,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     strips.push(heading("p95 and traffic", None));
     for slot in [Slot::Blue, Slot::Green] {
         strips.push(traffic(view, slot));
+    }
+    if let Some(error) = trouble.filter(|_| !blind) {
+        strips.push(Strip::of(Role::Dim, format!(" {error}")));
     }
     rows(buf, view.theme, inner, &strips);
 }

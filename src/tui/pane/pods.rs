@@ -115,6 +115,18 @@ fn worst_first(pods: &[PodRow], room: usize) -> Vec<&PodRow> {
     rows
 }
 
+/// The name without what the row says already: `backend 7d9c5f-x2l8k`.
+fn short_name(pod: &PodRow) -> String {
+    let name = pod.name.as_str();
+    let app = pod.app.as_str();
+    let Some(rest) = name.strip_prefix(app).and_then(|rest| rest.strip_prefix('-')) else {
+        return name.to_owned();
+    };
+    let slot = pod.slot.map_or("", Slot::label);
+    let rest = rest.strip_prefix(slot).map_or(rest, |rest| rest.trim_start_matches('-'));
+    format!("{app} {rest}")
+}
+
 fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
     let (glyph, role) = match (pod.ready, pod.phase.as_str()) {
         (true, _) => ("✔", Role::Done),
@@ -127,8 +139,14 @@ fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
     let past = words::age(u64::try_from(past).unwrap_or(0));
     let restarts = if pod.restarts > 0 { format!(" ↻{}", pod.restarts) } else { String::new() };
     let text = if stale { Role::Stale } else { Role::Text };
+    // The tick says "running and ready" already.
+    let (phase, phase_role) = match pod.phase.as_str() {
+        "Running" if pod.ready => ("", Role::Dim),
+        "Running" => ("not ready", Role::Warn),
+        phase => (phase, role),
+    };
     Strip::of(role, format!(" {glyph} "))
         .put(pod.slot.map_or(Role::Dim, |slot| mark::slot(slot).1), format!("{slot} "))
-        .put(text, pod.name.as_str())
-        .right(Role::Dim, format!("{}{restarts} {past} ", pod.phase))
+        .put(text, short_name(pod))
+        .right(phase_role, format!("{phase}{restarts} {past} "))
 }

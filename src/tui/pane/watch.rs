@@ -71,8 +71,8 @@ fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule) -> Strip {
     let mut strip = Strip::of(Role::Text, " ");
     for window in recent {
         let verdict = window.verdicts.iter().find(|verdict| verdict.rule == rule);
-        let (glyph, role) = verdict.map_or(("?", Role::Warn), |v| glyph(&v.verdict));
-        strip = strip.put(role, glyph);
+        let (mark, worn) = verdict.map_or(("?", Role::Warn), |v| glyph(&v.verdict));
+        strip = strip.put(worn, mark);
     }
     if recent.is_empty() {
         strip = strip.put(Role::Waiting, "○");

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::centred;
-use crate::release::{Card, Gate, GateResult, Verdict, Vote};
+use crate::release::{Card, Gate, GateResult, Person, Verdict, Vote};
 use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, raised, row, rows, wrap};
@@ -138,7 +138,7 @@ fn standing(view: &View<'_>, gate: &Gate) -> Vec<Strip> {
     };
     let mut who = match policy {
         Some(policy) if !policy.approvers.is_empty() => {
-            let names: Vec<&str> = policy.approvers.iter().map(|p| p.as_str()).collect();
+            let names: Vec<&str> = policy.approvers.iter().map(Person::as_str).collect();
             format!("approvers {}", names.join(", "))
         }
         _ => "everybody who may drive this release may vote".to_owned(),

@@ -175,28 +175,24 @@ fn described(view: &View<'_>, backup: &Backup) -> String {
 }
 
 fn typed(view: &View<'_>, ask: &Ask, word: &str, input: &str) -> (String, Vec<Line>) {
+    use RestorePhase::{Aside, Fence, MeasureLoss, Reopen, Swap, SwapBack};
     let phases = |phases: &[RestorePhase]| {
         let words: Vec<&str> = phases.iter().map(|phase| phase.words()).collect();
         words.join(" → ")
     };
     let mut lines = Vec::new();
-    let title = match ask {
-        Ask::Restore { backup } => {
-            let known = view.snapshot.release.backups.iter().find(|known| &known.id == backup);
-            if let Some(known) = known {
-                lines.push(text(Role::Failed, described(view, known)));
-            }
-            use RestorePhase::{Aside, Fence, MeasureLoss, Reopen, Swap};
-            let steps = phases(&[Aside, Fence, MeasureLoss, Swap, Reopen]);
-            lines.push(text(Role::Text, steps));
-            lines.push(text(Role::Dim, "the database of now is kept, and U swaps back to it"));
-            format!("Restore the database to {backup}?")
+    let title = if let Ask::Restore { backup } = ask {
+        let known = view.snapshot.release.backups.iter().find(|known| &known.id == backup);
+        if let Some(known) = known {
+            lines.push(text(Role::Failed, described(view, known)));
         }
-        _ => {
-            use RestorePhase::{Fence, Reopen, SwapBack};
-            lines.push(text(Role::Text, phases(&[Fence, SwapBack, Reopen])));
-            "Undo the restore?".to_owned()
-        }
+        let steps = phases(&[Aside, Fence, MeasureLoss, Swap, Reopen]);
+        lines.push(text(Role::Text, steps));
+        lines.push(text(Role::Dim, "the database of now is kept, and U swaps back to it"));
+        format!("Restore the database to {backup}?")
+    } else {
+        lines.push(text(Role::Text, phases(&[Fence, SwapBack, Reopen])));
+        "Undo the restore?".to_owned()
     };
     let fits = input == word;
     lines.push(Line::Strip(
