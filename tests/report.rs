@@ -3,6 +3,7 @@
 
 mod audit;
 mod drive;
+mod history;
 mod words;
 
 use std::cell::RefCell;

@@ -105,14 +105,14 @@ pub(super) fn stages(release: &Release, start: &Start) -> Table {
     table
 }
 
-fn verdict(release: &Release, stage: &Stage, state: &StageState) -> &'static str {
-    if state.passed_before {
+fn verdict(release: &Release, stage: &Stage, known: &StageState) -> &'static str {
+    if known.passed_before {
         return "go before";
     }
-    if !state.planned {
+    if !known.planned {
         return "not planned";
     }
-    if let Some(judgement) = &state.judgement {
+    if let Some(judgement) = &known.judgement {
         return match judgement.verdict {
             GateVerdict::Go => "go",
             GateVerdict::NoGo => "NO-GO",
@@ -123,7 +123,7 @@ fn verdict(release: &Release, stage: &Stage, state: &StageState) -> &'static str
         return if taken_back(release, step).is_some() { "ROLLED BACK" } else { "FAILED" };
     }
     let tried = |step: &crate::release::Step| {
-        release.steps.get(&step.id).is_some_and(|known| known.attempt.0 > 0)
+        release.steps.get(&step.id).is_some_and(|tried| tried.attempt.0 > 0)
     };
     if stage.steps.iter().any(tried) { "not finished" } else { "not reached" }
 }
@@ -136,8 +136,8 @@ fn taken_back<'a>(release: &'a Release, step: &crate::release::Step) -> Option<&
 }
 
 /// The first reason of the judgement, or the first step that failed for good.
-fn why(release: &Release, stage: &Stage, state: &StageState) -> String {
-    if let Some(judgement) = &state.judgement {
+fn why(release: &Release, stage: &Stage, known: &StageState) -> String {
+    if let Some(judgement) = &known.judgement {
         return judgement.reasons.first().map_or(String::new(), Clean::to_string);
     }
     let failed = stage.steps.iter().find(|step| release.failed_for_good(step));
