@@ -108,6 +108,12 @@ impl Feed {
         Watch { beat: self.beat.subscribe(), feed: Arc::clone(self), taken: 0 }
     }
 
+    /// Waits until there are `count` records.
+    pub(super) async fn reaches(&self, count: usize) {
+        // The sender is this feed's own, so it lives as long as the wait.
+        let _ = self.beat.subscribe().wait_for(|beat| beat.records >= count).await;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Record>>> {
         // A poisoned lock still holds whole records: they are pushed one by one.
         self.records.lock().unwrap_or_else(PoisonError::into_inner)

@@ -90,6 +90,7 @@ pub fn launch(launch: Launch) -> (Handle, Engine) {
     for record in &past {
         release.apply(record);
     }
+    release.epoch = release.epoch.max(journal.epoch());
     feed.publish(past.into_iter().map(Arc::new));
     let vitals = Vitals { guard, notes: repair.notes(), ..Vitals::default() };
     let id = release.id.clone();
@@ -224,11 +225,12 @@ impl Engine {
                 self.may_be_recorded(&command.ask)?;
                 command.by.clone()
             }
+            Input::Opened(opened) => opened.by.clone(),
             _ => Principal::engine(),
         };
         let events = decide(&self.release, input, at)?;
         for (index, event) in events.into_iter().enumerate() {
-            // The first event of an ask is the asker's; what follows from it is gonogo's own.
+            // The first event is the asker's, or the starter's; what follows is gonogo's own.
             let by = if index == 0 { by.clone() } else { Principal::engine() };
             self.release.foresee(&by, event.clone(), at);
             self.unrecorded.push((by, event));
@@ -250,14 +252,10 @@ impl Engine {
         if self.unrecorded.is_empty() || matches!(self.recording, Recording::Dead(_)) {
             return Ok(());
         }
-        let began = self.world.clock.now().boot_ms;
         match self.journal.append(self.unrecorded.clone(), at).await {
             Ok(records) => {
                 self.unrecorded.clear();
                 self.recording = Recording::Works;
-                if let Some(last) = records.last() {
-                    self.release.epoch = self.release.epoch.max(last.epoch);
-                }
                 self.feed.publish(records.into_iter().map(Arc::new));
             }
             Err(AppendError::Conflict(why)) => {
@@ -269,7 +267,8 @@ impl Engine {
             }
             Err(error) => self.recording = Recording::Dead(Clean::new(&error.to_string())),
         }
-        let took_ms = self.world.clock.now().boot_ms.saturating_sub(began);
+        // The disk's own time: a rehearsal's clock runs faster than any disk.
+        let took_ms = u64::try_from(self.journal.last_sync().as_millis()).unwrap_or(u64::MAX);
         self.live.vitals.journal_slow_ms = (took_ms >= SLOW_MS).then_some(took_ms);
         self.live.vitals.journal_error = match &self.recording {
             Recording::Works => None,

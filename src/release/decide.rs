@@ -36,6 +36,8 @@ pub struct Opened {
     pub pid: u32,
     pub boot: BootId,
     pub build: Clean,
+    /// Who started the release, or had it go on.
+    pub by: Principal,
     pub start: Option<Box<Start>>,
 }
 

@@ -97,6 +97,7 @@ impl Model {
             pid: 4711,
             boot: format!("boot-{}", self.boot),
             build: clean("test"),
+            by: Principal::engine(),
             start: start.map(Box::new),
         };
         // Whoever opens a journal knows nothing but the journal.

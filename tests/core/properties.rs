@@ -311,7 +311,8 @@ proptest! {
                 pid: 1,
                 boot: "b".into(),
                 build: clean("t"),
-                start: None,
+                by: gonogo::release::Principal::engine(),
+start: None,
             };
             prop_assert!(decide(&release, Input::Opened(opened), model.now()).is_ok());
         }

@@ -183,11 +183,11 @@ pub(super) fn due(future: &mut Future, timer: &Timer) {
 }
 
 pub(super) fn opened(future: &mut Future, opened: Opened) {
-    let Opened { session, host, pid, boot, build, start } = opened;
+    let Opened { session, host, pid, boot, build, by, start } = opened;
     if future.release.start.is_none()
         && let Some(start) = start
     {
-        future.push(Event::ReleaseStarted { start });
+        future.push_by(&by, Event::ReleaseStarted { start });
     }
     if future.release.start.is_some() {
         future.push(Event::SessionOpened { session, host, pid, boot, build });

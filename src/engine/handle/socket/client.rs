@@ -33,14 +33,19 @@ type Reply = oneshot::Sender<Result<(), Refusal>>;
 /// it has. When every clone of the handle is dropped, the link ends.
 pub async fn connect(path: &Path, attaching: Attaching) -> Result<Handle, ConnectError> {
     let line = dial(path, &attaching, None, 0).await?;
-    let ServerHello { release, steps, .. } = (*line.hello).clone();
+    let ServerHello { release, steps, records, .. } = (*line.hello).clone();
     let (feed, (inputs, asks)) = (Feed::new(), mpsc::channel(ASKS));
     let clock = attaching.clock.clone();
     let handle = Handle::new(release.clone(), inputs, Arc::clone(&feed), clock, steps);
+    let (wait_clock, wait_for, arriving) =
+        (attaching.clock.clone(), attaching.pace.hello, Arc::clone(&feed));
     let path = path.to_owned();
     let client =
         Client { path, attaching, release, feed, asks, have: 0, ended: false, heard: false };
     tokio::spawn(client.run(line));
+    // Whoever asks has seen what there was to see when they came.
+    let arrived = arriving.reaches(usize::try_from(records).unwrap_or(usize::MAX));
+    let _ = wait_clock.within(wait_for, arrived).await;
     Ok(handle)
 }
 
