@@ -1,13 +1,19 @@
 //! One file for each subcommand: settings in, one call into the rooms, an exit out.
 
+mod ask;
+mod dispatch;
+mod engine;
+mod reach;
 mod records;
 mod rehearse;
 mod releases;
+mod run;
 mod show;
 mod timeline;
 mod verify;
 
-pub use rehearse::{Flight, Output, list, prepare, rehearse};
+pub use dispatch::dispatch;
+pub use rehearse::{Flight, prepare};
 pub use releases::releases;
 pub use show::show;
 pub use timeline::{Form, timeline};

@@ -6,15 +6,19 @@
 
 pub mod args;
 mod file;
+mod look;
 mod paths;
 mod resolve;
+mod run;
 mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
+pub use look::{Terminal, cockpit, environment};
 pub use paths::{PathError, Paths};
 pub use resolve::{
     ConfigError, Listed, Rehearsal, digest, policy_of, principal, rehearsal, scenarios,
 };
+pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};
 pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};

@@ -8,9 +8,13 @@
 //!                                     └─▶ world::perform ─▶ answers
 //! ```
 
+mod daemon;
 mod feed;
 mod flight;
 pub mod handle;
+mod job;
 mod run;
 
+pub use daemon::{DaemonError, drive};
+pub use job::{Job, JobError, forget_last_words, last_words, leave_last_words};
 pub use run::{Engine, EngineError, Launch, launch};

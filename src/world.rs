@@ -3,6 +3,7 @@
 mod clock;
 pub mod disk;
 pub mod kubernetes;
+mod live;
 pub mod logpipe;
 pub mod machine;
 pub mod metrics;
@@ -18,5 +19,6 @@ mod perform;
 mod place;
 
 pub use clock::Clock;
+pub use live::{LiveError, LiveSettings, NotifyChannel, live, missing};
 pub use perform::{end, observe, perform, watch};
 pub use place::{Board, Probe, Reporter, Site, World};

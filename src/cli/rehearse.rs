@@ -18,6 +18,7 @@ use crate::report::line::LineSettings;
 use crate::report::script::{self, Act};
 use crate::report::{json, line};
 use crate::sim::{Settings, Theatre, build, scenario};
+use crate::tui;
 use crate::world::{Clock, disk, machine};
 
 /// When every rehearsal begins on its own wall clock, so that a seed repeats to the letter.
@@ -28,13 +29,13 @@ const HEARTBEAT_S: u64 = 600;
 
 /// What an unattended rehearsal prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(super) enum Output {
     Lines,
     Json,
 }
 
 /// Lists the scenarios.
-pub fn list(out: &mut dyn Write, all: &[Listed]) -> Result<Exit, Report> {
+pub(super) fn list(out: &mut dyn Write, all: &[Listed]) -> Result<Exit, Report> {
     let width = all.iter().map(|listed| listed.scenario.name.len()).max().unwrap_or(0);
     for Listed { scenario, origin } in all {
         let (name, title, exit) = (&scenario.name, &scenario.title, scenario.exit);
@@ -92,7 +93,8 @@ pub fn prepare(
         workspace: folder.join("workspace"),
     })?;
     let build = Clean::new(env!("CARGO_PKG_VERSION"));
-    let opened = Opened { session, host, pid, boot, build, start: Some(Box::new(start)) };
+    let opened =
+        Opened { session, host, pid, boot, build, by: by.clone(), start: Some(Box::new(start)) };
     let (handle, engine) = launch(Launch {
         world: theatre.world.clone(),
         journal,
@@ -106,7 +108,7 @@ pub fn prepare(
 }
 
 /// Flies a rehearsal with its scripted operator on paused time, printing as it goes.
-pub fn rehearse(
+pub(super) fn rehearse(
     rehearsal: Rehearsal,
     paths: &Paths,
     by: &Principal,
@@ -150,6 +152,40 @@ fn claim(paths: &Paths, at: Wall) -> Result<ReleaseId, Report> {
     let day = at.strftime("%m%d");
     let name = disk::claim(&paths.releases(), |count| format!("r-{day}.{count}"))?;
     ReleaseId::new(name).wrap_err("failed to name the release")
+}
+
+/// Flies a rehearsal in the cockpit, on time that runs `speed` times as fast as real time.
+pub(super) fn cockpit(
+    rehearsal: Rehearsal,
+    paths: &Paths,
+    by: &Principal,
+    settings: tui::Settings,
+    out: &mut dyn Write,
+) -> Result<Exit, Report> {
+    let speed = rehearsal.speed;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .wrap_err("failed to start the runtime")?;
+    let release = runtime.block_on(async {
+        let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
+        let driving = tokio::spawn(engine.run());
+        let mut follower = handle.follow();
+        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        follower.catch_up();
+        driving.abort();
+        drop(theatre);
+        Ok::<_, Report>(follower.snapshot().release.clone())
+    })?;
+    runtime.shutdown_background();
+    let sentence = match &release.result {
+        Some(result) => result.sentence(),
+        None => "left before its end; a rehearsal does not go on without its cockpit".to_owned(),
+    };
+    writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
+    writeln!(out, "gonogo timeline {} tells it again", release.id)?;
+    Ok(Exit::of_result(&release))
 }
 
 /// A revision that depends on the scenario and the seed alone.

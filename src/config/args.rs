@@ -101,7 +101,7 @@ pub struct Rehearse {
     #[arg(long, requires = "auto")]
     pub json: bool,
     /// How many times faster than real time it runs
-    #[arg(long, default_value_t = 20.0, value_name = "N")]
+    #[arg(long, default_value_t = 30.0, value_name = "N")]
     pub speed: f64,
     /// The dice; the scenario has its own
     #[arg(long, value_name = "N")]
@@ -213,7 +213,7 @@ pub struct Timeline {
 
 #[derive(Debug, ClapArgs)]
 pub struct Schema {
-    /// pipeline, policy, scenario, theme or keys; otherwise all names are listed
+    /// gonogo, keys, pipeline, policy, scenario or theme; otherwise all names are listed
     pub name: Option<String>,
     /// Write all schemas into this folder
     #[arg(long, value_name = "DIR")]

@@ -6,7 +6,7 @@ use super::args::Rehearse;
 use super::file::{FileError, Layers};
 use super::paths::Paths;
 use super::shipped::{pipeline, policy, read_plan, read_policy};
-use crate::release::{BadName, Digest, Person, Plan, Policy, Principal, Via};
+use crate::release::{Digest, Plan, Policy, Principal, Via};
 use crate::sim::scenario::{SHIPPED, Scenario};
 use crate::world::disk::{self, DiskError};
 
@@ -22,8 +22,12 @@ pub enum ConfigError {
     Disk(#[from] DiskError),
     #[error("there is no scenario {name:?}; the scenarios are {known}")]
     NoScenario { name: String, known: String },
-    #[error("your user name cannot be used: {0}")]
-    Person(#[from] BadName),
+    #[error("there is no theme {name:?}; the themes are {known}, or the path of a .yaml file")]
+    NoTheme { name: String, known: String },
+    #[error(transparent)]
+    Theme(crate::tui::ThemeError),
+    #[error(transparent)]
+    Keys(#[from] crate::tui::KeymapError),
 }
 
 /// What a rehearsal is flown with.
@@ -85,13 +89,29 @@ pub fn rehearsal(args: &Rehearse, paths: &Paths) -> Result<Rehearsal, ConfigErro
         let names: Vec<_> = all.into_iter().map(|listed| listed.scenario.name).collect();
         return Err(ConfigError::NoScenario { name: name.to_owned(), known: names.join(", ") });
     };
+    let mut policy = read_policy(&policy()?)?;
+    if !args.auto {
+        // People do not run faster with the clock: what waits for them waits as long as ever.
+        policy.approval.expires_s = scaled(policy.approval.expires_s, args.speed);
+        policy.retry_window_s = scaled(policy.retry_window_s, args.speed);
+    }
     Ok(Rehearsal {
         seed: args.seed.unwrap_or(scenario.seed),
         speed: args.speed,
         scenario,
         plan: read_plan(&pipeline()?)?,
-        policy: read_policy(&policy()?)?,
+        policy,
     })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "seconds of patience; a float that does not fit ends at the limits"
+)]
+fn scaled(seconds: u64, speed: f64) -> u64 {
+    (seconds as f64 * speed.max(1.0)) as u64
 }
 
 fn own_scenarios(paths: &Paths) -> Option<PathBuf> {
@@ -116,7 +136,6 @@ pub fn digest<T: serde::Serialize>(value: &T) -> Digest {
 }
 
 /// The person at this terminal, as the operating system knows them.
-pub fn principal(via: Via) -> Result<Principal, ConfigError> {
-    let person = Person::new(crate::world::machine::user_name())?;
-    Ok(Principal { person, via, key: None })
+pub fn principal(via: Via) -> Principal {
+    Principal { person: crate::world::machine::user_name(), via, key: None }
 }

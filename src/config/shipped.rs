@@ -1,8 +1,11 @@
 //! The shipped defaults, embedded and complete, and the types they are read into.
 
 use super::file::{FileError, Layers};
+use super::run::Machine;
 use super::schema::{schema_for, schema_for_layer};
 use crate::release::{Plan, Policy};
+use crate::sim::scenario::Scenario;
+use crate::tui::{KeySpec, ThemeSpec};
 
 /// `config/pipeline.yaml`: the eleven stages.
 pub const PIPELINE: &str = include_str!("../../config/pipeline.yaml");
@@ -33,5 +36,12 @@ pub fn read_policy(layers: &Layers) -> Result<Policy, FileError> {
 
 /// The JSON Schema of each configuration file, by the name that the files point to.
 pub fn schemas() -> Vec<(&'static str, String)> {
-    vec![("pipeline.json", schema_for::<Plan>()), ("policy.json", schema_for_layer::<Policy>())]
+    vec![
+        ("pipeline.json", schema_for::<Plan>()),
+        ("policy.json", schema_for_layer::<Policy>()),
+        ("gonogo.json", schema_for_layer::<Machine>()),
+        ("scenario.json", schema_for::<Scenario>()),
+        ("theme.json", schema_for::<ThemeSpec>()),
+        ("keys.json", schema_for_layer::<KeySpec>()),
+    ]
 }

@@ -1,0 +1,268 @@
+//! Which subcommand does what: settings are resolved here, and one call goes into the rooms.
+
+use std::io::{IsTerminal as _, Write};
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+use color_eyre::eyre::{Report, WrapErr as _};
+
+use super::reach::Local;
+use super::run::{Follow, follow, start};
+use super::timeline::Form;
+use super::{ask, engine, rehearse};
+use crate::config::args::{self, Args, Look, Sub};
+use crate::config::{self, Paths};
+use crate::error::{Exit, Failure};
+use crate::journal::Library;
+use crate::release::{Ask, Clean, ReleaseId, Via};
+use crate::tui;
+use crate::world::Clock;
+
+/// Carries out what was typed.
+pub fn dispatch(args: Args) -> Result<Exit, Report> {
+    let paths = Paths::of_user()?;
+    let look = args.look;
+    match args.command {
+        None => home(&paths, &look),
+        Some(Sub::Rehearse(args)) => rehearsal(&args, &paths, &look),
+        Some(Sub::Run(args)) => run(&args, &paths, &look),
+        Some(Sub::Attach(args)) => attach(args, &paths, &look),
+        Some(Sub::Engine(args)) => engine::engine(&args.folder, exe()?, build()),
+        Some(Sub::Reset) => {
+            tui::reset().wrap_err("failed to repair the terminal")?;
+            Ok(Exit::Released)
+        }
+        Some(Sub::Schema(args)) => schema(&args),
+        Some(Sub::Completions(args)) => {
+            let mut out = std::io::stdout();
+            clap_complete::generate(args.shell, &mut Args::command(), "gonogo", &mut out);
+            Ok(Exit::Released)
+        }
+        Some(Sub::Man) => {
+            clap_mangen::Man::new(Args::command()).render(&mut std::io::stdout())?;
+            Ok(Exit::Released)
+        }
+        Some(Sub::Releases) => super::releases(&library(&paths), &mut std::io::stdout()),
+        Some(Sub::Show(args)) => {
+            super::show(&library(&paths), name(args.release.as_ref()), &mut std::io::stdout())
+        }
+        Some(Sub::Verify(args)) => {
+            super::verify(&library(&paths), name(args.release.as_ref()), &mut std::io::stdout())
+        }
+        Some(Sub::Timeline(args)) => timeline(&args, &paths),
+        Some(other) => by_hand(other, &paths),
+    }
+}
+
+fn library(paths: &Paths) -> Library {
+    Library::new(&paths.state)
+}
+
+fn name(release: Option<&ReleaseId>) -> Option<&str> {
+    release.map(ReleaseId::as_str)
+}
+
+fn timeline(args: &args::Timeline, paths: &Paths) -> Result<Exit, Report> {
+    let form = match (args.markdown, args.json) {
+        (true, _) => Form::Markdown,
+        (false, true) => Form::Json,
+        (false, false) => Form::Text,
+    };
+    let which = name(args.release.as_ref());
+    let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
+    super::timeline(&library(paths), which, form, &mut out, &mut notes)
+}
+
+fn exe() -> Result<PathBuf, Report> {
+    std::env::current_exe().wrap_err("failed to find this program")
+}
+
+fn build() -> Clean {
+    Clean::new(env!("CARGO_PKG_VERSION"))
+}
+
+fn local(paths: &Paths) -> Result<Local, Report> {
+    paths.prepare()?;
+    Ok(Local {
+        paths: paths.clone(),
+        exe: exe()?,
+        person: config::principal(Via::Shell).person,
+        clock: Clock::live(),
+        build: build(),
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Report> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .wrap_err("failed to start the runtime")
+}
+
+fn on_terminal() -> bool {
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
+}
+
+/// `gonogo` alone: the cockpit of the release that runs, or the list of releases.
+fn home(paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let local = local(paths)?;
+    match local.running(None) {
+        Ok(id) if on_terminal() => watch(&local, &id, look),
+        _ => super::releases(&local.library(), &mut std::io::stdout()),
+    }
+}
+
+fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let mut out = std::io::stdout();
+    if args.list {
+        let all = config::scenarios(args.scenarios.as_deref())?;
+        return rehearse::list(&mut out, &all);
+    }
+    paths.prepare()?;
+    let by = config::principal(Via::Cockpit);
+    let rehearsal = config::rehearsal(args, paths)?;
+    if args.auto {
+        let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
+        return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
+    }
+    if !on_terminal() {
+        let what = "a rehearsal needs a terminal, or --auto";
+        return Err(Failure::new(Exit::Usage, what).into());
+    }
+    let settings = cockpit(paths, look, "ecommerce")?;
+    rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
+}
+
+fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
+    let terminal = config::Terminal::of_environment();
+    let by = config::principal(Via::Cockpit);
+    Ok(config::cockpit(look, &terminal, paths, by, database)?)
+}
+
+fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let local = local(paths)?;
+    let repository = std::env::current_dir().wrap_err("failed to find the current directory")?;
+    let attended = on_terminal() && !args.plain && !args.json && !args.detach;
+    let runtime = runtime()?;
+    let id = runtime.block_on(start(&local, args, &repository, config::environment(), attended))?;
+    if attended {
+        return watch(&local, &id, look);
+    }
+    let how = match (args.detach, args.json) {
+        (true, _) => Follow::Detached,
+        (false, true) => Follow::Json,
+        (false, false) => Follow::Lines,
+    };
+    let exit = runtime.block_on(follow(&local, &id, how, &mut std::io::stdout()))?;
+    detached(&id, exit);
+    Ok(exit)
+}
+
+/// Says where the release goes on, after an interrupt.
+fn detached(id: &ReleaseId, exit: Exit) {
+    if exit == Exit::Interrupted {
+        // A terminal that is gone cannot be told, which is no fault of the release.
+        let _ = writeln!(std::io::stderr(), "detached; {id} goes on, gonogo attach {id} shows it");
+    }
+}
+
+fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let local = local(paths)?;
+    let id = local.running(args.release)?;
+    if on_terminal() && !args.plain && !args.json {
+        return watch(&local, &id, look);
+    }
+    let how = if args.json { Follow::Json } else { Follow::Lines };
+    let exit = runtime()?.block_on(async {
+        local.reach(&id, super::reach::DRIVE).await?;
+        follow(&local, &id, how, &mut std::io::stdout()).await
+    })?;
+    detached(&id, exit);
+    Ok(exit)
+}
+
+/// The cockpit of a real release; leaving it changes nothing.
+fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
+    let settings = cockpit(&local.paths, look, "")?;
+    let runtime = runtime()?;
+    let release = runtime.block_on(async {
+        let handle = local.reach(id, super::reach::DRIVE).await?;
+        let mut follower = handle.follow();
+        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        follower.catch_up();
+        Ok::<_, Report>(follower.snapshot().release.clone())
+    })?;
+    runtime.shutdown_background();
+    if release.result.is_none() {
+        detached(id, Exit::Interrupted);
+        return Ok(Exit::Interrupted);
+    }
+    Ok(Exit::of_result(&release))
+}
+
+/// What the keys do, from a shell.
+fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
+    let local = local(paths)?;
+    let say = |comment: String| Clean::new(&comment);
+    let (named, make): (Option<ReleaseId>, Ask) = match sub {
+        Sub::Approve(a) => (a.release, Ask::Approve { comment: say(a.comment) }),
+        Sub::Reject(a) => (a.release, Ask::Reject { comment: say(a.comment) }),
+        Sub::Defer(a) => (a.release, Ask::Defer { comment: say(a.comment) }),
+        Sub::Abort(a) => (a.release, Ask::Abort { comment: say(a.comment) }),
+        Sub::Rollback(a) => (a.release, Ask::RollBack { comment: say(a.comment) }),
+        Sub::Override(a) => (a.release, Ask::Override { comment: say(a.comment) }),
+        Sub::Retry(a) => (a.release, Ask::Retry),
+        Sub::Switch(a) => (a.release, Ask::Switch { to: a.slot }),
+        Sub::Restore(a) => return restore(&local, a),
+        _ => return Err(Failure::new(Exit::Usage, "this command is not there yet").into()),
+    };
+    let mut out = std::io::stdout();
+    runtime()?.block_on(ask::ask(&local, named, |_| Ok(make), &mut out))
+}
+
+fn restore(local: &Local, args: args::Restore) -> Result<Exit, Report> {
+    let ask = match args.backup {
+        Some(backup) => Ask::Restore { backup },
+        None => Ask::UndoRestore,
+    };
+    let confirm = args.confirm;
+    let make = |snapshot: &crate::engine::handle::Snapshot| {
+        // As in the cockpit: what cannot be taken back is typed, not only pressed.
+        let wanted = snapshot.release.id.as_str();
+        match confirm.as_deref() {
+            Some(typed) if typed == wanted => Ok(ask),
+            _ => Err(Failure::new(Exit::Refused, "a restore must be confirmed")
+                .with_hint(format!("add --confirm {wanted}"))),
+        }
+    };
+    runtime()?.block_on(ask::ask(local, args.release, make, &mut std::io::stdout()))
+}
+
+fn schema(args: &args::Schema) -> Result<Exit, Report> {
+    let mut out = std::io::stdout();
+    let all = config::schemas();
+    if let Some(folder) = &args.write {
+        for (name, text) in &all {
+            crate::world::disk::write_whole(folder, name, text.as_bytes())?;
+        }
+        return Ok(Exit::Released);
+    }
+    let Some(wanted) = &args.name else {
+        for (name, _) in &all {
+            writeln!(out, "{}", name.trim_end_matches(".json"))?;
+        }
+        return Ok(Exit::Released);
+    };
+    match all.iter().find(|(name, _)| name.trim_end_matches(".json") == wanted) {
+        Some((_, text)) => {
+            writeln!(out, "{}", text.trim_end())?;
+            Ok(Exit::Released)
+        }
+        None => {
+            let names: Vec<_> = all.iter().map(|(n, _)| n.trim_end_matches(".json")).collect();
+            let what = format!("there is no schema {wanted:?}; there are {}", names.join(", "));
+            Err(Failure::new(Exit::Usage, what).into())
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How the cockpit looks and which keys it knows.
+
+use std::path::Path;
+
+use super::args::{Colour, Look};
+use super::file::Layers;
+use super::paths::Paths;
+use super::resolve::ConfigError;
+use crate::release::Principal;
+use crate::tui::{Depth, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
+use crate::world::Clock;
+use crate::world::disk;
+
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The environment variables that say what the terminal can do.
+pub struct Terminal {
+    pub no_color: bool,
+    pub colorterm: String,
+    pub term: String,
+    pub locale: String,
+}
+
+impl Terminal {
+    pub fn of_environment() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "the environment is read in config")]
+        let read = |name: &str| std::env::var(name).unwrap_or_default();
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(read);
+        let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+        Self {
+            no_color: !read("NO_COLOR").is_empty(),
+            colorterm: read("COLORTERM"),
+            term: read("TERM"),
+            locale,
+        }
+    }
+
+    /// How many colours may be used.
+    pub fn depth(&self, colour: Colour) -> Depth {
+        let best = if self.colorterm.contains("truecolor") || self.colorterm.contains("24bit") {
+            Depth::True
+        } else if self.term.contains("256color") {
+            Depth::Ansi256
+        } else {
+            Depth::Ansi16
+        };
+        match colour {
+            Colour::Never => Depth::None,
+            Colour::Always => best,
+            Colour::Auto if self.no_color || self.term == "dumb" => Depth::None,
+            Colour::Auto => best,
+        }
+    }
+
+    /// Whether only ASCII can be drawn.
+    pub fn is_ascii(&self) -> bool {
+        let locale = self.locale.to_ascii_lowercase();
+        !(locale.contains("utf-8") || locale.contains("utf8"))
+    }
+}
+
+/// The environment as it is, for the part of it that commands may see.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// Everything a cockpit needs beside its release.
+pub fn cockpit(
+    look: &Look,
+    terminal: &Terminal,
+    paths: &Paths,
+    principal: Principal,
+    database: &str,
+) -> Result<Settings, ConfigError> {
+    let depth = terminal.depth(look.color);
+    let ascii = look.ascii || terminal.is_ascii();
+    let name = look.theme.as_deref().unwrap_or("dark");
+    let theme = if name.ends_with(".yaml") {
+        Path::new(name).to_owned()
+    } else {
+        paths.config.join("themes").join(format!("{name}.yaml"))
+    };
+    let theme = match (disk::read(&theme, FILE_BYTES_MAX)?, Theme::shipped(name, depth, ascii)) {
+        (Some(bytes), _) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let spec: ThemeSpec = Layers::shipped(&theme.display().to_string(), &text)?.read()?;
+            Theme::new(&spec, depth, ascii).map_err(ConfigError::Theme)?
+        }
+        (None, Some(shipped)) => shipped,
+        (None, None) => {
+            let known: Vec<&str> = THEMES.iter().map(|(name, _)| *name).collect();
+            let (name, known) = (name.to_owned(), known.join(", "));
+            return Err(ConfigError::NoTheme { name, known });
+        }
+    };
+    let mut keys = Layers::shipped("config/keys.yaml (shipped)", KEYS)?;
+    let own = paths.config.join("keys.yaml");
+    if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {
+        keys.add(&own.display().to_string(), &bytes)?;
+    }
+    Ok(Settings {
+        theme,
+        keymap: Keymap::new(&keys.read()?)?,
+        principal,
+        can_arm: true,
+        database: database.to_owned(),
+        clock: Clock::live(),
+    })
+}
