@@ -1,12 +1,14 @@
 //! The one integration test binary. Each subject is a module; `tidy` fails on a file not named
 //! here.
 
+mod cockpit;
 mod config;
 mod core;
 mod detach;
 mod journal;
 mod kubernetes;
 mod metrics;
+mod panes;
 mod readers;
 mod report;
 mod shell;

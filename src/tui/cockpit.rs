@@ -16,6 +16,8 @@ use crate::engine::handle::Snapshot;
 const LOOKS_MS: u64 = 400;
 /// How often the screen is looked at while nothing happens, on the engine's clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often it is looked at while no record comes, in milliseconds.
+const RARELY_MS: u64 = 10_000;
 /// Waiting for words ends after this long on the engine's clock.
 const PATIENCE_MS: u64 = 60 * 60 * 1000;
 
@@ -163,12 +165,20 @@ impl Cockpit {
     pub async fn until(&mut self, words: &str) -> &mut Self {
         let clock = self.desk.handle().clock().clone();
         let begun = clock.now().boot_ms;
+        let (mut looked_ms, mut looked_at) = (0, None);
         loop {
-            self.look();
-            if self.shows(words) {
-                return self;
-            }
+            // Most of what is said comes with a record; what only ages is looked at now and then.
             let before_ms = clock.now().boot_ms;
+            self.desk.tick(self.hand_ms);
+            self.desk.catch_up();
+            let head = Some(self.snapshot().records.len());
+            if looked_at != head || before_ms >= looked_ms + RARELY_MS {
+                (looked_ms, looked_at) = (before_ms, head);
+                self.look();
+                if self.shows(words) {
+                    return self;
+                }
+            }
             let patience = before_ms.saturating_sub(begun) < PATIENCE_MS;
             assert!(patience, "{words:?} never came:\n{}", self.text());
             tokio::select! {

@@ -37,10 +37,15 @@ fn going_on(view: &View<'_>) -> Strip {
 
 fn offered(view: &View<'_>) -> Strip {
     let bindings = view.ui.keymap.bindings().iter().filter(|binding| is_offered(binding, view));
+    // How to find all the others is never pushed off the edge.
+    let ways_in = [Action::Help, Action::Palette, Action::Leave];
     bindings.fold(Strip::of(Role::Dim, " "), |strip, binding| {
-        strip
-            .put(Role::Key, binding.key())
-            .put(Role::Dim, format!(" {}  ", described(binding, view)))
+        let (key, text) = (binding.key(), format!(" {}  ", described(binding, view)));
+        if ways_in.contains(&binding.action) {
+            strip.right(Role::Key, key).right(Role::Dim, text.trim_end().to_owned() + " ")
+        } else {
+            strip.put(Role::Key, key).put(Role::Dim, text)
+        }
     })
 }
 

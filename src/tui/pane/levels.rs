@@ -50,10 +50,20 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
 struct Level {
     of: fn(&SlotSample) -> Option<Finite>,
     show: fn(Finite) -> String,
+    /// The top of its curve while all is well.
+    scale: fn(Option<Finite>, Option<f64>) -> f64,
 }
 
-const ERRORS: Level = Level { of: |sample| sample.error_ratio, show: percent };
-const MEAN: Level = Level { of: |sample| sample.mean_ms, show: millis };
+const ERRORS: Level = Level {
+    of: |sample| sample.error_ratio,
+    show: percent,
+    scale: |limit, _| limit.map_or(0.01, Finite::get),
+};
+const MEAN: Level = Level {
+    of: |sample| sample.mean_ms,
+    show: millis,
+    scale: |_, first| first.map_or(1.0, |first| first * 2.0),
+};
 
 /// The most that the policy allows: errors, average response.
 fn limits(view: &View<'_>) -> Option<(Finite, Finite)> {
@@ -84,7 +94,9 @@ fn curve(
     let (_, stale) = age(view, view.snapshot.live.telemetry.samples_at_ms);
     let now = sample(view, slot).and_then(level.of);
     let over = now.zip(limit).is_some_and(|(now, limit)| now.get() > limit.get());
+    let quiet = sample(view, slot).is_some_and(|sample| sample.requests_per_s.get() <= 0.0);
     let text = match (now, over) {
+        (None, _) if quiet => "no traffic".to_owned(),
         (None, _) => "unknown".to_owned(),
         (Some(now), true) => format!("▲ {}", (level.show)(now)),
         (Some(now), false) => (level.show)(now),
@@ -99,11 +111,12 @@ fn curve(
     let history = view.ui.history.of(slot, room);
     let values: Vec<Option<f64>> =
         history.iter().map(|sample| (level.of)(sample).map(Finite::get)).collect();
-    let low = values.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().flatten().copied().fold(0.0, f64::max);
-    let low = if low.is_finite() { low.min(high * 0.8) } else { 0.0 };
+    // A quiet level looks quiet: errors are drawn against their limit, times against twice their
+    // own first value, and only what is worse than that goes higher.
+    let calm = (level.scale)(limit, values.iter().flatten().next().copied());
+    let high = values.iter().flatten().copied().fold(calm, f64::max);
     Strip::of(if stale { Role::Stale } else { role }, format!("  {slot:<5} {glyph} "))
-        .put(if stale { Role::Stale } else { role }, mark::bars(&values, low, high))
+        .put(if stale { Role::Stale } else { role }, mark::bars(&values, 0.0, high))
         .right(value_role, format!("{text} "))
 }
 
@@ -116,9 +129,9 @@ fn traffic(view: &View<'_>, slot: Slot) -> Strip {
     match sample(view, slot) {
         None => strip.right(Role::Dim, "unknown "),
         Some(sample) => {
-            let p95 = sample.p95_ms.map_or("unknown".to_owned(), millis);
+            let p95 = sample.p95_ms.map_or(String::new(), |p95| format!("p95 {}", millis(p95)));
             let rate = sample.requests_per_s.get();
-            strip.put(value, format!("p95 {p95}")).right(value, format!("{rate:.0} req/s "))
+            strip.put(value, p95).right(value, format!("{rate:.0} req/s "))
         }
     }
 }
@@ -127,6 +140,9 @@ fn traffic(view: &View<'_>, slot: Slot) -> Strip {
 pub(in crate::tui) fn short(view: &View<'_>, slot: Slot) -> (Role, String) {
     let (_, stale) = age(view, view.snapshot.live.telemetry.samples_at_ms);
     let Some(sample) = sample(view, slot) else { return (Role::Dim, "levels unknown".into()) };
+    if sample.error_ratio.is_none() && sample.requests_per_s.get() <= 0.0 {
+        return (if stale { Role::Stale } else { Role::Dim }, "no traffic".into());
+    }
     let errors = sample.error_ratio.map_or("errors unknown".to_owned(), percent);
     let mean = sample.mean_ms.map_or("response unknown".to_owned(), millis);
     let over = limits(view).is_some_and(|(most_errors, most_mean)| {

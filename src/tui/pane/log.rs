@@ -5,10 +5,12 @@ use ratatui::layout::Rect;
 
 use super::title;
 use crate::engine::handle::{LogLine, Stream};
+use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::mark::clock;
-use crate::tui::pen::{Strip, pane, row, wrap};
+use crate::tui::pen::{Strip, pane, row, rows, wrap};
 use crate::tui::theme::Role;
+use crate::tui::timeline::Weight;
 use crate::tui::ui::Pane;
 
 /// Columns before the text: the time and the gutter that foreign text stays behind (T2).
@@ -52,8 +54,31 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         strip.draw(buf, view.theme, row(inner, at));
     }
     if strips.is_empty() {
-        Strip::of(Role::Faint, " no lines yet").draw(buf, view.theme, inner);
+        instead(buf, inner, view);
     }
+}
+
+/// A step that writes no log: what happened last is more than an empty pane.
+fn instead(buf: &mut Buffer, inner: Rect, view: &View<'_>) {
+    let mut strips = vec![Strip::of(Role::Faint, " no lines; what happened last:")];
+    let entries = &view.ui.timeline.entries;
+    let room = usize::from(inner.height).saturating_sub(1);
+    let columns = usize::from(inner.width).saturating_sub(12);
+    let mut last: Vec<Strip> = Vec::new();
+    for entry in entries.iter().rev() {
+        let role = if entry.weight == Weight::Bad { Role::Failed } else { Role::Text };
+        let mut lines: Vec<Strip> = Vec::new();
+        for (at, line) in wrap(entry.text.as_str(), columns).iter().enumerate() {
+            let time = if at == 0 { words::utc(entry.at) } else { String::new() };
+            lines.push(Strip::of(Role::Faint, format!(" {time:<10}")).put(role, line));
+        }
+        if last.len() + lines.len() > room {
+            break;
+        }
+        last.extend(lines.into_iter().rev());
+    }
+    strips.extend(last.into_iter().rev());
+    rows(buf, view.theme, inner, &strips);
 }
 
 fn strips_of(view: &View<'_>, line: &LogLine, at: usize, columns: usize) -> Vec<Strip> {

@@ -8,7 +8,7 @@ use crate::release::{PodRow, Release, Slot};
 use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::mark;
-use crate::tui::pen::{Strip, pane, rows};
+use crate::tui::pen::{Strip, pane, rows, width};
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 
@@ -33,7 +33,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let (_, stale) = age(view, telemetry.pods_at_ms);
     let room = usize::from(inner.height).saturating_sub(strips.len());
     for pod in worst_first(&telemetry.pods, room) {
-        strips.push(pod_strip(view, pod, stale));
+        strips.push(pod_strip(view, pod, stale, usize::from(inner.width)));
     }
     rows(buf, view.theme, inner, &strips);
 }
@@ -116,7 +116,7 @@ fn worst_first(pods: &[PodRow], room: usize) -> Vec<&PodRow> {
 }
 
 /// The name without what the row says already: `backend 7d9c5f-x2l8k`.
-fn short_name(pod: &PodRow) -> String {
+fn short_name(pod: &PodRow, columns: usize) -> String {
     let name = pod.name.as_str();
     let app = pod.app.as_str();
     let Some(rest) = name.strip_prefix(app).and_then(|rest| rest.strip_prefix('-')) else {
@@ -124,10 +124,16 @@ fn short_name(pod: &PodRow) -> String {
     };
     let slot = pod.slot.map_or("", Slot::label);
     let rest = rest.strip_prefix(slot).map_or(rest, |rest| rest.trim_start_matches('-'));
-    format!("{app} {rest}")
+    let own = rest.rsplit('-').next().unwrap_or(rest);
+    // Every pod of a slot has the same hash in its middle; its own end tells it apart.
+    if width(app) + width(rest) < columns {
+        format!("{app} {rest}")
+    } else {
+        format!("{app} {own}")
+    }
 }
 
-fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
+fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool, columns: usize) -> Strip {
     let (glyph, role) = match (pod.ready, pod.phase.as_str()) {
         (true, _) => ("✔", Role::Done),
         (false, "Running" | "Pending" | "ContainerCreating") => ("◐", Role::Running),
@@ -137,7 +143,7 @@ fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
     let slot = pod.slot.map_or("-", |slot| mark::slot(slot).0);
     let past = view.snapshot.now.wall_ms().saturating_sub(pod.created_ms);
     let past = words::age(u64::try_from(past).unwrap_or(0));
-    let restarts = if pod.restarts > 0 { format!(" ↻{}", pod.restarts) } else { String::new() };
+    let restarts = if pod.restarts > 0 { format!(" ×{}", pod.restarts) } else { String::new() };
     let text = if stale { Role::Stale } else { Role::Text };
     // The tick says "running and ready" already.
     let (phase, phase_role) = match pod.phase.as_str() {
@@ -145,8 +151,10 @@ fn pod_strip(view: &View<'_>, pod: &PodRow, stale: bool) -> Strip {
         "Running" => ("not ready", Role::Warn),
         phase => (phase, role),
     };
+    let about = format!("{phase}{restarts} {past} ");
+    let room = columns.saturating_sub(width(&about) + 6);
     Strip::of(role, format!(" {glyph} "))
         .put(pod.slot.map_or(Role::Dim, |slot| mark::slot(slot).1), format!("{slot} "))
-        .put(text, short_name(pod))
-        .right(phase_role, format!("{phase}{restarts} {past} "))
+        .put(text, short_name(pod, room))
+        .right(phase_role, about)
 }

@@ -58,6 +58,10 @@ fn slots(view: &View<'_>) -> String {
 fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
     let (ui, snapshot) = (view.ui, view.snapshot);
     let mut strip = strip;
+    if ui.size.0 < 60 {
+        // The environment comes first; what is armed or lost stands in the lines below.
+        return strip;
+    }
     if let Link::Lost { since_ms, .. } = &snapshot.link {
         let past = snapshot.now.wall_ms().saturating_sub(*since_ms);
         let past = words::age(u64::try_from(past).unwrap_or(0));
@@ -65,9 +69,6 @@ fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
     }
     if let Some(until) = ui.armed_until_ms.filter(|until| *until > ui.now_ms) {
         strip = strip.right(Role::Armed, format!(" ARMED {} ", clock(until - ui.now_ms)));
-    }
-    if ui.size.0 < 60 {
-        return strip;
     }
     let elapsed = if snapshot.release.result.is_some() {
         String::new()

@@ -23,8 +23,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     };
     let head = head.right(Role::Dim, format!(" {} ", good(monitor, &policy.monitor)));
     let inner = pane(buf, view.theme, area, &head, true);
+    let windows = usize::from(inner.width).saturating_sub(35).clamp(3, 20);
     let mut strips: Vec<Strip> =
-        Rule::ALL.iter().map(|rule| rule_strip(monitor, &policy.monitor, *rule)).collect();
+        Rule::ALL.iter().map(|rule| rule_strip(monitor, &policy.monitor, *rule, windows)).collect();
     strips.extend(why(monitor));
     rows(buf, view.theme, inner, &strips);
 }
@@ -64,10 +65,10 @@ fn glyph(verdict: &Verdict) -> (&'static str, Role) {
     }
 }
 
-/// `✔✔✔?✖ error rate   0.24 %, limit 1.00 %`.
-fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule) -> Strip {
+/// `✔✔✔?✖ error rate   0.24 % ≤ 1.00 %`.
+fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, windows: usize) -> Strip {
     let counted = monitor.counted();
-    let recent = counted.get(counted.len().saturating_sub(10)..).unwrap_or(counted);
+    let recent = counted.get(counted.len().saturating_sub(windows)..).unwrap_or(counted);
     let mut strip = Strip::of(Role::Text, " ");
     for window in recent {
         let verdict = window.verdicts.iter().find(|verdict| verdict.rule == rule);
@@ -97,10 +98,10 @@ fn value(evidence: &Evidence, rule: Rule) -> String {
 
 fn limit(policy: &MonitorPolicy, rule: Rule) -> String {
     match rule {
-        Rule::ErrorRatio => format!("  limit {}", percent(policy.error_ratio_max)),
-        Rule::MeanLatency => format!("  limit {}", millis(policy.mean_ms_max)),
-        Rule::Exits => format!("  limit {}", policy.exits_max),
-        Rule::Ready => "  least 1".to_owned(),
+        Rule::ErrorRatio => format!(" ≤ {}", percent(policy.error_ratio_max)),
+        Rule::MeanLatency => format!(" ≤ {}", millis(policy.mean_ms_max)),
+        Rule::Exits => format!(" ≤ {}", policy.exits_max),
+        Rule::Ready => " ≥ 1".to_owned(),
     }
 }
 

@@ -123,7 +123,9 @@ fn undo_then(view: &View<'_>) -> String {
 /// Which way back fits which trouble: measured here, beside the target.
 fn ways_back(view: &View<'_>) -> Vec<Line> {
     let took = view.snapshot.release.rollout.switch_took_ms;
-    let switch = took.map_or("not measured".to_owned(), |ms| format!("~{}", words::duration(ms)));
+    let switch = took.map_or("not measured".to_owned(), |ms| {
+        format!("~{}", words::duration(ms.div_ceil(1000).max(1) * 1000))
+    });
     let row = |trouble: &str, way: &str, target: &str, ours: &str| {
         text(Role::Dim, format!("{trouble:<28} {way:<18} {target:<7} {ours}"))
     };

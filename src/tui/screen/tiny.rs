@@ -22,6 +22,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         wrap(text, columns).iter().map(|line| Strip::of(role, line)).collect()
     };
     let mut strips = Vec::new();
+    if view.ui.is_armed() {
+        strips.push(Strip::of(Role::Armed, " ARMED "));
+    }
     if let Some((role, status)) = &view.ui.status {
         strips.extend(lines(*role, status.as_str()));
     }
