@@ -101,6 +101,19 @@ fn restore_on_panic() {
     });
 }
 
+/// Waits a moment for input, and says whether the terminal is still there. A terminal that hung up
+/// is readable for ever and never says anything, so reading on would never end (fault F54).
+fn is_there() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    let mut files = [PollFd::new(&stdin, PollFlags::IN)];
+    let limit = Timespec::try_from(LOOK_UP).ok();
+    match poll(&mut files, limit.as_ref()) {
+        Ok(_) => !files[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
+        Err(error) => error == rustix::io::Errno::INTR,
+    }
+}
+
 /// The thread that reads the terminal, so that no key waits for a frame and no frame for a key.
 pub(super) struct Keyboard {
     events: mpsc::Receiver<Event>,
@@ -112,8 +125,8 @@ impl Keyboard {
         STOP.store(false, Ordering::SeqCst);
         let (sender, events) = mpsc::channel(EVENTS);
         let read = move || {
-            while !STOP.load(Ordering::SeqCst) {
-                let ready = event::poll(LOOK_UP);
+            while !STOP.load(Ordering::SeqCst) && is_there() {
+                let ready = event::poll(Duration::ZERO);
                 let event = match ready {
                     Ok(false) => continue,
                     Ok(true) => event::read(),
