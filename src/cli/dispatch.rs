@@ -254,15 +254,11 @@ fn schema(args: &args::Schema) -> Result<Exit, Report> {
         }
         return Ok(Exit::Released);
     };
-    match all.iter().find(|(name, _)| name.trim_end_matches(".json") == wanted) {
-        Some((_, text)) => {
-            writeln!(out, "{}", text.trim_end())?;
-            Ok(Exit::Released)
-        }
-        None => {
-            let names: Vec<_> = all.iter().map(|(n, _)| n.trim_end_matches(".json")).collect();
-            let what = format!("there is no schema {wanted:?}; there are {}", names.join(", "));
-            Err(Failure::new(Exit::Usage, what).into())
-        }
+    if let Some((_, text)) = all.iter().find(|(n, _)| n.trim_end_matches(".json") == wanted) {
+        writeln!(out, "{}", text.trim_end())?;
+        return Ok(Exit::Released);
     }
+    let names: Vec<_> = all.iter().map(|(n, _)| n.trim_end_matches(".json")).collect();
+    let what = format!("there is no schema {wanted:?}; there are {}", names.join(", "));
+    Err(Failure::new(Exit::Usage, what).into())
 }

@@ -46,9 +46,8 @@ impl Terminal {
         };
         match colour {
             Colour::Never => Depth::None,
-            Colour::Always => best,
             Colour::Auto if self.no_color || self.term == "dumb" => Depth::None,
-            Colour::Auto => best,
+            Colour::Always | Colour::Auto => best,
         }
     }
 
@@ -61,8 +60,9 @@ impl Terminal {
 
 /// The environment as it is, for the part of it that commands may see.
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    #[expect(clippy::disallowed_methods, reason = "the environment is read in config")]
+    let all = std::env::vars_os();
+    all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
@@ -77,7 +77,7 @@ pub fn cockpit(
     let depth = terminal.depth(look.color);
     let ascii = look.ascii || terminal.is_ascii();
     let name = look.theme.as_deref().unwrap_or("dark");
-    let theme = if name.ends_with(".yaml") {
+    let theme = if Path::new(name).extension().is_some_and(|end| end == "yaml") {
         Path::new(name).to_owned()
     } else {
         paths.config.join("themes").join(format!("{name}.yaml"))

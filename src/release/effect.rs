@@ -176,6 +176,10 @@ impl BuiltIn {
 /// What the world answered. Failing is an outcome, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few outcomes exist at a time; boxes would only make them harder to match"
+)]
 pub enum Outcome {
     StepEnded(StepEnd),
     Judged(Judgement),

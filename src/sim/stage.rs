@@ -225,7 +225,7 @@ impl Knobs {
                 self.cluster.kill_containers(app, new, Exit::Error);
             }
             Mishap::ApiOutage { for_s } => self.cluster.outage(Duration::from_secs(*for_s)),
-            Mishap::Metrics { fault } => self.prometheus.set_fault(fault.clone()),
+            Mishap::Metrics { fault } => self.prometheus.set_fault(*fault),
             Mishap::MetricsBack => self.prometheus.set_fault(MetricsFault::None),
             Mishap::OldSlotUnready { app } => self.cluster.set_ready(app, self.old, false),
         }

@@ -130,8 +130,11 @@ impl Board {
 
 /// Tells how far an effect has come; lossy.
 pub struct Reporter {
-    tell: Box<dyn Fn(Clean, Option<u64>, Option<u64>) + Send + Sync>,
+    tell: Tell,
 }
+
+/// Gets what is said, and done and total where they are known.
+type Tell = Box<dyn Fn(Clean, Option<u64>, Option<u64>) + Send + Sync>;
 
 impl Reporter {
     pub fn new(tell: impl Fn(Clean, Option<u64>, Option<u64>) + Send + Sync + 'static) -> Self {

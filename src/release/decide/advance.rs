@@ -322,9 +322,9 @@ fn start_step(release: &Release, start: &Start) -> Option<Event> {
 }
 
 fn may_start(release: &Release, index: usize, stage: &Stage, step: &Step) -> bool {
-    let Some(state) = release.steps.get(&step.id) else { return false };
-    let again = state.status == StepStatus::Failed && !release.failed_for_good(step);
-    if state.status != StepStatus::Waiting && !again {
+    let Some(own) = release.steps.get(&step.id) else { return false };
+    let again = own.status == StepStatus::Failed && !release.failed_for_good(step);
+    if own.status != StepStatus::Waiting && !again {
         return false;
     }
     let met = |need: &StepId| release.steps.get(need).is_some_and(StepState::is_met);

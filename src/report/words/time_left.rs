@@ -98,7 +98,8 @@ fn path_ms(release: &Release, plan: &Plan, left: &dyn Fn(&Step) -> u64) -> u64 {
 /// That a running step takes longer than it usually does, and how long that is.
 /// `now_ms` is [`Release::elapsed_ms`].
 pub fn slower(state: &StepState, step: &Step, now_ms: u64) -> Option<Clean> {
-    if state.status != StepStatus::Running {
+    // A switch waits for a person, and people are not slow.
+    if state.status != StepStatus::Running || step.uses == Some(BuiltIn::Switch) {
         return None;
     }
     let (elapsed, usual) = (elapsed_ms(state, now_ms), step.expected_s.saturating_mul(1000));

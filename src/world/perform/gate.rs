@@ -45,12 +45,13 @@ pub(super) fn report(world: &World, key: &EffectKey, job: &BuiltInJob) -> Done {
             Verdict::Unknown { reason } => format!("unknown: {reason}"),
         };
         let cell = |text: &str| text.replace('|', "\\|");
-        text.push_str(&format!(
-            "| {} | {} | {} |\n",
-            cell(line.what.as_str()),
-            cell(line.value.as_str()),
-            cell(&verdict)
-        ));
+        let cells = [cell(line.what.as_str()), cell(line.value.as_str()), cell(&verdict)];
+        text.push_str("| ");
+        text.push_str(&cells.join(" | "));
+        text.push_str(
+            " |
+",
+        );
     }
     let dir = world.steps.join(key.to_string());
     disk::write_whole(&dir, "report.md", text.as_bytes()).map_err(because)?;
