@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -16,8 +15,8 @@ use crate::release::{Digest, Epoch, Record, ReleaseId, Seq};
 
 /// Lines are verified in blocks of about this size, a block a thread.
 const BLOCK_BYTES: usize = 1 << 20;
-/// More threads than this wait for each other.
-const THREADS_MAX: usize = 8;
+/// Two a core, so that none waits long for the slowest; more than these wait for each other.
+const THREADS_MAX: usize = 16;
 /// The disk writes sectors whole, or not at all.
 const SECTOR_BYTES: u64 = 512;
 
@@ -46,18 +45,26 @@ pub(super) fn walk(disk: &Disk, file: &File, mut each: impl FnMut(Line)) -> io::
     let mut blocks = Blocks { disk, file, rest: Vec::new(), ended: false, long: false };
     disk.seek(file, 0)?;
     let mut walk = Walk { chain: Chain::start(), bytes: 0, end: End::Clean };
-    loop {
-        let group = blocks.group(thread_count())?;
-        if group.is_empty() {
-            break;
-        }
-        for examined in examine_all(&group) {
+    let threads = thread_count();
+    let mut group = blocks.group(threads)?;
+    while !group.is_empty() {
+        // The next blocks are read while these are examined; a single one is the whole file.
+        let (examined, next) = if group.len() < threads {
+            (examine_all(&group), blocks.group(threads))
+        } else {
+            thread::scope(|scope| {
+                let next = scope.spawn(|| blocks.group(threads));
+                (examine_all(&group), joined(next))
+            })
+        };
+        for examined in examined {
             if let Err(why) = take(examined, &mut walk, &mut each) {
                 let damage = Damage { seq: walk.chain.next, offset: walk.bytes, why };
                 walk.end = end_of(disk, file, &walk, damage)?;
                 return Ok(walk);
             }
         }
+        group = next?;
     }
     if blocks.long {
         let (seq, offset) = (walk.chain.next, walk.bytes);
@@ -139,7 +146,7 @@ fn line_around(block: &[u8], at: usize) -> &[u8] {
 }
 
 fn thread_count() -> usize {
-    thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX)
+    thread::available_parallelism().map_or(1, |cores| cores.get() * 2).min(THREADS_MAX)
 }
 
 /// One line, examined by itself.
@@ -154,11 +161,13 @@ fn examine_all(group: &[Vec<u8>]) -> Vec<Vec<Examined>> {
         let others: Vec<_> =
             others.iter().map(|block| scope.spawn(move || examine(block))).collect();
         let mut all = vec![examine(own)];
-        for other in others {
-            all.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
+        all.extend(others.into_iter().map(joined));
         all
     })
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Examines the lines of a block up to the first that is not whole.
