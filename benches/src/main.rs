@@ -14,8 +14,10 @@ const ROUNDS: usize = 5;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+type Bench = fn() -> Outcome<Vec<Row>>;
+
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, fn() -> Outcome<Vec<Row>>); 1] = [("journal", journal::run)];
+const BENCHES: [(&str, Bench); 1] = [("journal", journal::run)];
 
 /// One line of the table. Both figures have the same unit and less is better.
 struct Row {
