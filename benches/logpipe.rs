@@ -1,8 +1,5 @@
 //! Lines per second of processor time through the log pipeline, beside a floor, `tee`, and the
-//! same work done naively. All read the same lines from a pipe, in one run, in turns: only the
-//! ratios count.
-//!
-//! `cargo bench --bench logpipe -- [LINES]`
+//! same work done naively. All read the same lines from a pipe.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, PipeReader, Read as _, Write as _};
@@ -10,40 +7,37 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gonogo::release::{Clean, Secret};
-use gonogo::world::logpipe::{CHUNK_BYTES, Direction, LogFile, LogLimits, LogSink, Masks, Stream};
+use gonogo::world::logpipe::{CHUNK_BYTES, LogFile, LogLimits, LogSink, Masks, Stream};
 
-const ROUNDS: usize = 5;
+use super::{Goal, Outcome, ROUNDS, Row, median};
+
+const LINES: usize = 1_000_000;
 const SECRETS: usize = 61;
 
-fn main() -> io::Result<()> {
-    let lines = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+pub(crate) fn run() -> Outcome<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let (input, secrets) = generate(lines)?;
+    let (input, secrets) = generate(LINES)?;
     let at = |name: &str| dir.path().join(name);
-    let mut taken: [Vec<f64>; 5] = Default::default();
+    let mut taken: [Vec<f64>; 4] = Default::default();
     for _ in 0..ROUNDS {
         taken[0].push(piped(&input, floor)?);
         taken[1].push(piped(&input, |pipe| ours(pipe, &at("ours"), &secrets))?);
-        taken[2].push(piped(&input, |pipe| ours(pipe, &at("open"), &[]))?);
-        taken[3].push(piped(&input, |pipe| tee(pipe, &at("tee")))?);
+        taken[2].push(piped(&input, |pipe| tee(pipe, &at("tee")))?);
         // A tenth of the lines is enough to see how slow it is.
         let tenth = &input[..input.len() / 10];
-        taken[4].push(piped(tenth, |pipe| naive(pipe, &at("naive"), &secrets))? * 10.0);
+        taken[3].push(piped(tenth, |pipe| naive(pipe, &at("naive"), &secrets))? * 10.0);
     }
-    let seconds = taken.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[ROUNDS / 2]
-    });
-    let mut out = io::stdout().lock();
-    let names = ["newlines", "gonogo", "no secrets", "tee", "naive"];
-    for (name, seconds) in names.iter().zip(seconds) {
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let rate = lines as f64 / seconds / 1e6;
-        writeln!(out, "{name:10} {rate:7.2} M lines per cpu-second")?;
-    }
-    writeln!(out, "gonogo / tee   {:6.2}  (goal: at least 1)", seconds[3] / seconds[1])?;
-    writeln!(out, "gonogo / naive {:6.2}  (goal: at least 15)", seconds[4] / seconds[1])?;
-    page(&at("page"), &mut out)
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let rate = |seconds: Vec<f64>| LINES as f64 / median(seconds) / 1e6;
+    let [newlines, ours, tee, naive] = taken.map(rate);
+    let row =
+        |name, beside, floor, goal| Row { name, ours, floor, unit: "M lines/cpu-s", beside, goal };
+    Ok(vec![
+        row("log: strip, mask, write, index", "`tee`, which only writes", tee, Goal::AtLeast(1.0)),
+        row("log: the same", "the same done naively", naive, Goal::AtLeast(15.0)),
+        row("log: the same", "counting newlines", newlines, Goal::None),
+        page(&at("page"))?,
+    ])
 }
 
 /// Lines of 127 bytes with four colour codes; one in a thousand holds a secret.
@@ -155,8 +149,8 @@ fn naive(input: PipeReader, output: &Path, secrets: &[Secret]) -> io::Result<()>
     std::fs::remove_file(output)
 }
 
-/// Time to page through a log of 100,000 lines.
-fn page(dir: &Path, out: &mut impl io::Write) -> io::Result<()> {
+/// A page of 60 lines anywhere in a log of 100,000, beside a frame of 33 ms.
+fn page(dir: &Path) -> Outcome<Row> {
     const PAGES: u32 = 1000;
     std::fs::create_dir_all(dir)?;
     let mut sink = LogSink::create(dir, Masks::new([]), LogLimits::default())?;
@@ -164,12 +158,7 @@ fn page(dir: &Path, out: &mut impl io::Write) -> io::Result<()> {
     for _ in 0..100_000 {
         sink.feed(Stream::Stdout, 0, line.as_bytes());
     }
-    let mut log = None;
-    let opened = cpu(|| {
-        log = Some(LogFile::open(dir)?);
-        Ok(())
-    })?;
-    let log = log.expect("just opened");
+    let log = LogFile::open(dir)?;
     let mut random = fastrand::Rng::with_seed(7);
     let paged = cpu(|| {
         for _ in 0..PAGES {
@@ -177,12 +166,12 @@ fn page(dir: &Path, out: &mut impl io::Write) -> io::Result<()> {
         }
         Ok(())
     })?;
-    let found = cpu(|| log.find("nowhere", 0, Direction::Forward).map(|_| ()))?;
-    writeln!(
-        out,
-        "100,000 lines: index {:.1} ms, a page of 60 {:.3} ms, find {:.1} ms",
-        opened * 1e3,
-        paged * 1e3 / f64::from(PAGES),
-        found * 1e3
-    )
+    Ok(Row {
+        name: "log: a page of 60 of 100,000 lines",
+        ours: paged * 1e3 / f64::from(PAGES),
+        floor: 33.0,
+        unit: "ms",
+        beside: "one frame",
+        goal: Goal::AtMost(0.1),
+    })
 }

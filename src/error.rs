@@ -71,7 +71,7 @@ impl Exit {
                 Some("`gonogo show RELEASE` names the step; fix it, start a new release")
             }
             Self::Usage => {
-                Some("`gonogo --help` lists the commands; `gonogo doctor` checks the files")
+                Some("`gonogo --help` lists the commands, `gonogo schema` what the files may say")
             }
             Self::NoGo => Some("`gonogo show RELEASE` says who or what said no, and why"),
             Self::RolledBack => {
@@ -79,7 +79,9 @@ impl Exit {
             }
             Self::Held => Some("`gonogo attach RELEASE` shows why, and what can be done"),
             Self::Refused => Some("the sentence above says by which rule; nothing was changed"),
-            Self::Unreachable => Some("`gonogo doctor` tells what cannot be reached"),
+            Self::Unreachable => {
+                Some("the sentence above says what; see to it, then say the same again")
+            }
             Self::Interrupted => Some("`gonogo attach RELEASE` picks it up again"),
         }
     }

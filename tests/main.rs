@@ -5,6 +5,7 @@ mod cockpit;
 mod config;
 mod core;
 mod detach;
+mod docs;
 mod journal;
 mod kubernetes;
 mod metrics;

@@ -1,0 +1,173 @@
+//! How quick gonogo is. Every figure stands beside a peer or a floor that was measured in the
+//! same run, in turns with it: machines and loads differ, ratios hold.
+//!
+//! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start.
+
+mod dag;
+mod journal;
+mod logpipe;
+mod start;
+mod step;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+const ROUNDS: usize = 5;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Every bench by its name. A new one is a file and a line here.
+const BENCHES: [(&str, fn() -> Outcome<Vec<Row>>); 5] = [
+    ("start", start::run),
+    ("logpipe", logpipe::run),
+    ("journal", journal::run),
+    ("dag", dag::run),
+    ("step", step::run),
+];
+
+/// One line of the table.
+struct Row {
+    name: &'static str,
+    ours: f64,
+    floor: f64,
+    unit: &'static str,
+    /// What the floor is.
+    beside: &'static str,
+    /// What `ours / floor` has to be.
+    goal: Goal,
+}
+
+#[derive(Clone, Copy)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+    /// For comparison only.
+    None,
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.floor
+    }
+
+    fn is_kept(&self) -> bool {
+        match self.goal {
+            Goal::AtMost(most) => self.ratio() <= most,
+            Goal::AtLeast(least) => self.ratio() >= least,
+            Goal::None => true,
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let Self { name, ours, floor, unit, beside, goal } = self;
+        let (goal, ok) = match goal {
+            Goal::AtMost(most) => (format!("<= {most}"), self.is_kept()),
+            Goal::AtLeast(least) => (format!(">= {least}"), self.is_kept()),
+            Goal::None => (String::new(), true),
+        };
+        let ok = match (ok, goal.is_empty()) {
+            (_, true) => "",
+            (true, _) => "ok",
+            (false, _) => "MISSED",
+        };
+        let ours = format!("{ours:.2} {unit}");
+        let beside = format!("{floor:.2} {unit}: {beside}");
+        let ratio = self.ratio();
+        write_line(out, name, &ours, &beside, &format!("{ratio:.3}"), &goal, ok)
+    }
+}
+
+fn write_line(
+    out: &mut impl Write,
+    name: &str,
+    ours: &str,
+    beside: &str,
+    ratio: &str,
+    goal: &str,
+    ok: &str,
+) -> io::Result<()> {
+    writeln!(out, "| {name:36} | {ours:>19} | {beside:52} | {ratio:>7} | {goal:7} | {ok:6} |")
+}
+
+fn main() -> ExitCode {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|word| word == start::HELLO) {
+        return start::hello();
+    }
+    // cargo says `--bench` of its own.
+    let names: Vec<String> = asked.into_iter().filter(|word| !word.starts_with('-')).collect();
+    match run(&names, &mut io::stdout().lock()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            // Nobody is left to tell when standard error is gone too.
+            let _ = writeln!(io::stderr(), "failed to measure: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the benches of these names, or all; answers how many goals were missed.
+fn run(names: &[String], out: &mut impl Write) -> Outcome<usize> {
+    let known = |name: &String| BENCHES.iter().any(|(known, _)| known == name);
+    if let Some(name) = names.iter().find(|name| !known(name)) {
+        return Err(format!("there is no bench {name}").into());
+    }
+    write_line(out, "what", "gonogo", "peer or floor, in the same run", "ratio", "goal", "")?;
+    let rule = "---";
+    writeln!(out, "|{rule}|{rule}:|{rule}|{rule}:|{rule}|{rule}|")?;
+    let (mut kept, mut missed) = (0, 0);
+    for (name, bench) in BENCHES {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            for row in bench().map_err(|error| format!("{name}: {error}"))? {
+                row.write(out)?;
+                match (row.goal, row.is_kept()) {
+                    (Goal::None, _) => {}
+                    (_, true) => kept += 1,
+                    (_, false) => missed += 1,
+                }
+            }
+        }
+    }
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: Vec<&str> = load.split(' ').take(3).collect();
+    writeln!(out, "\n{kept} goals kept, {missed} MISSED; load average {}", load.join(" "))?;
+    Ok(missed)
+}
+
+/// The medians of ours and of the floor over the rounds, measured in turns.
+fn in_turns(
+    mut ours: impl FnMut() -> Outcome<Duration>,
+    mut floor: impl FnMut() -> Outcome<Duration>,
+) -> Outcome<(f64, f64)> {
+    let (mut a, mut b) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        a.push(ours()?.as_secs_f64());
+        b.push(floor()?.as_secs_f64());
+    }
+    Ok((median(a), median(b)))
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+fn mean(all: &[f64]) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let count = all.len() as f64;
+    all.iter().sum::<f64>() / count
+}
+
+fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(Duration, T)> {
+    let begun = now();
+    let done = work()?;
+    Ok((begun.elapsed(), done))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a stopwatch")]
+fn now() -> Instant {
+    Instant::now()
+}
