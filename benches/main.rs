@@ -18,8 +18,10 @@ const ROUNDS: usize = 5;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+type Bench = fn() -> Outcome<Vec<Row>>;
+
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, fn() -> Outcome<Vec<Row>>); 5] = [
+const BENCHES: [(&str, Bench); 5] = [
     ("start", start::run),
     ("logpipe", logpipe::run),
     ("journal", journal::run),

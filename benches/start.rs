@@ -85,7 +85,7 @@ fn until(program: &Path, args: &[&str], home: &Path, word: &str) -> Outcome<(f64
     let mut child = spawned.map_err(|error| error.to_string())?;
     drop(pair.slave);
     let (mut first, mut found) = (None, Duration::ZERO);
-    let (mut seen, mut buffer) = (Vec::new(), [0; 65536]);
+    let (mut seen, mut buffer) = (Vec::new(), vec![0; 65536]);
     while let Ok(read @ 1..) = reader.read(&mut buffer) {
         found = begun.elapsed();
         first.get_or_insert(found);
