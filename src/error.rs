@@ -89,12 +89,19 @@ impl Exit {
     /// The code of a release as it stands.
     pub fn of_result(release: &Release) -> Self {
         match &release.result {
-            Some(ReleaseResult::Released) => Self::Released,
-            Some(ReleaseResult::Failed { .. } | ReleaseResult::Aborted { .. }) => Self::Failed,
-            Some(ReleaseResult::Rejected { .. } | ReleaseResult::Expired) => Self::NoGo,
-            Some(ReleaseResult::RolledBack { .. }) => Self::RolledBack,
+            Some(result) => Self::of_ending(result),
             None if release.hold.is_some() => Self::Held,
             None => Self::Interrupted,
+        }
+    }
+
+    /// The code of a release that has ended.
+    pub fn of_ending(result: &ReleaseResult) -> Self {
+        match result {
+            ReleaseResult::Released => Self::Released,
+            ReleaseResult::Failed { .. } | ReleaseResult::Aborted { .. } => Self::Failed,
+            ReleaseResult::Rejected { .. } | ReleaseResult::Expired => Self::NoGo,
+            ReleaseResult::RolledBack { .. } => Self::RolledBack,
         }
     }
 

@@ -12,6 +12,7 @@ mod metrics;
 mod panes;
 mod readers;
 mod report;
+mod run;
 mod shell;
 mod socket;
 mod tidy;

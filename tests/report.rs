@@ -43,7 +43,7 @@ struct Written {
 
 impl Written {
     fn new(drive: &Drive) -> Self {
-        let lines = Lines::new(drive.release.id.clone(), LineSettings::new(|_| 4));
+        let lines = Lines::new(drive.release.id.clone(), LineSettings::new(|_, _| 4));
         Self { lines: RefCell::new(lines), text: RefCell::default() }
     }
 
@@ -163,7 +163,7 @@ fn f21_a_lost_link_says_how_to_come_back() {
     let mut drive = Drive::new();
     drive.open();
     drive.link = Link::Lost { why: Clean::new("connection reset"), since_ms: 0 };
-    let lines = Lines::new(drive.release.id.clone(), LineSettings::new(|_| 7));
+    let lines = Lines::new(drive.release.id.clone(), LineSettings::new(|_, _| 7));
     let last = lines.ending(&drive.snapshot());
     let last = last.last().expect("lines").as_str();
     assert_eq!(last, "the link has ended: gonogo attach r-1");
@@ -188,7 +188,7 @@ async fn a_follower_of_a_silent_engine_reminds_now_and_then_and_never_spins() {
     let handle = Handle::new(id, inputs, Feed::new(), clock.clone(), folder);
     let mut out = Vec::new();
     let limit = std::time::Duration::from_secs(3500);
-    let settings = LineSettings::new(|_| 0);
+    let settings = LineSettings::new(|_, _| 0);
     assert!(clock.within(limit, line::follow(handle.clone(), &mut out, settings)).await.is_none());
     let text = String::from_utf8(out).expect("UTF-8");
     assert_eq!(text.lines().count(), 5, "{text}");

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use color_eyre::eyre::{Report, WrapErr as _};
 
 use super::reach::Local;
-use super::run::{Follow, follow, start};
+use super::run::{Follow, follow, late, start};
 use super::timeline::Form;
 use super::{ask, engine, rehearse};
 use crate::config::args::{self, Args, Look, Sub};
@@ -175,6 +175,10 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
     }
     let how = if args.json { Follow::Json } else { Follow::Lines };
     let exit = runtime()?.block_on(async {
+        let entry = local.library().entry(&id);
+        if let Some(result) = entry.result.filter(|_| !entry.driven) {
+            return late(&local, &id, &result, how, &mut std::io::stdout());
+        }
         local.reach(&id, super::reach::DRIVE).await?;
         follow(&local, &id, how, &mut std::io::stdout()).await
     })?;

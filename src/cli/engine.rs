@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use color_eyre::eyre::{Report, WrapErr as _};
 
 use crate::engine::{drive, forget_last_words, leave_last_words};
-use crate::error::Exit;
+use crate::error::{Exit, Failure};
 use crate::release::Clean;
 use crate::world::shell::become_session_leader;
 
@@ -20,6 +20,10 @@ pub(super) fn engine(folder: &Path, exe: PathBuf, build: Clean) -> Result<Exit, 
     forget_last_words(folder)?;
     match runtime.block_on(drive(folder, exe, build)) {
         Ok(release) => Ok(Exit::of_result(&release)),
+        // Whoever started this one too finds the other: there is nothing to tell them.
+        Err(error) if error.is_driven_already() => {
+            Err(Failure::new(Exit::Refused, error.to_string()).into())
+        }
         Err(error) => {
             // Whoever started it reads why it is gone.
             leave_last_words(folder, &Clean::new(&error.to_string()))?;

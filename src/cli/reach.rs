@@ -6,13 +6,14 @@ use std::time::Duration;
 use color_eyre::eyre::{Report, eyre};
 
 use crate::config::Paths;
+use crate::engine::forget_last_words;
 use crate::engine::handle::Handle;
 use crate::engine::handle::socket::{Attaching, ConnectError, Pace, Wants, connect};
 use crate::error::{Exit, Failure};
-use crate::journal::Library;
+use crate::journal::{FindError, Library};
 use crate::release::{Clean, Person, ReleaseId};
 use crate::world::Clock;
-use crate::world::shell::{Detach, detach};
+use crate::world::shell::{Detach, DetachError, detach};
 
 /// How long a new engine may take until it answers.
 const COMES_UP: Duration = Duration::from_secs(20);
@@ -42,7 +43,14 @@ impl Local {
     /// The release that was named; otherwise the newest that has not ended.
     pub(super) fn running(&self, named: Option<ReleaseId>) -> Result<ReleaseId, Report> {
         if let Some(id) = named {
-            return Ok(self.library().find(id.as_str())?);
+            return self.library().find(id.as_str()).map_err(|error| match &error {
+                FindError::Library(_) => error.into(),
+                FindError::None { .. } | FindError::Many { .. } => {
+                    Failure::new(Exit::Usage, error.to_string())
+                        .with_hint("gonogo releases lists them")
+                        .into()
+                }
+            });
         }
         let all = self.library().list()?;
         let open = all.into_iter().filter(|entry| {
@@ -94,14 +102,17 @@ impl Local {
     /// Starts the engine of a release in a process and a session of its own.
     pub(super) async fn start_engine(&self, id: &ReleaseId) -> Result<(), Report> {
         let folder = self.library().folder(id);
+        // What the last one said is not why this one is gone.
+        forget_last_words(&folder)?;
         let args = vec!["engine".into(), folder.clone().into_os_string()];
         let log = folder.join("engine.log");
         let name = format!("gonogo-{id}");
         let what = Detach::new(self.exe.clone(), args, log, &name);
-        detach(&what, &self.clock).await.map_err(|error| {
-            Report::from(Failure::new(Exit::Unreachable, format!("failed to {error}")))
-        })?;
-        Ok(())
+        match detach(&what, &self.clock).await {
+            // One that leaves at once may have found another that drives: who waits will see.
+            Ok(_) | Err(DetachError::Ended { .. }) => Ok(()),
+            Err(error) => Err(Failure::new(Exit::Unreachable, format!("failed to {error}")).into()),
+        }
     }
 
     /// Waits until a new engine answers, or says why it does not.
@@ -128,7 +139,8 @@ impl Local {
             None => {
                 let log = self.library().folder(id).join("engine.log");
                 let text = format!("the engine of {id} does not answer; see {}", log.display());
-                Err(Failure::new(Exit::Unreachable, text).into())
+                let hint = format!("gonogo attach {id} starts it again");
+                Err(Failure::new(Exit::Unreachable, text).with_hint(hint).into())
             }
         }
     }

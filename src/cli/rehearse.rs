@@ -132,7 +132,7 @@ pub(super) fn rehearse(
         let stop_when_held = acts.iter().all(|act| act.when != script::When::Held);
         let end = match output {
             Output::Lines => {
-                let mut settings = LineSettings::new(|release| Exit::of_result(release).code());
+                let mut settings = LineSettings::new(|release, _| Exit::of_result(release).code());
                 settings.stop_when_held = stop_when_held;
                 settings.heartbeat_s = HEARTBEAT_S;
                 line::follow(handle, out, settings).await

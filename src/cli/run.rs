@@ -2,24 +2,31 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr as _};
 
 use super::reach::Local;
+use super::timeline::Form;
 use crate::config::args::Run;
 use crate::config::{self, Ready};
-use crate::engine::handle::Handle;
+use crate::engine::Job;
 use crate::engine::handle::socket::Wants;
-use crate::engine::{Job, forget_last_words};
+use crate::engine::handle::{Handle, Link};
 use crate::error::{Exit, Failure};
-use crate::journal::Wanted;
-use crate::release::ReleaseId;
+use crate::journal::{Holder, LockError, Wanted};
+use crate::release::{Clean, Release, ReleaseId, ReleaseResult};
 use crate::report::line::LineSettings;
 use crate::report::{json, line};
 use crate::world::disk;
 use crate::world::shell::Shell;
 use crate::world::shell::clean_env;
 use crate::world::workspace::Workspace;
+
+/// How long an engine may keep the environment of a release that has ended, and how often that is
+/// looked at.
+const LEAVES: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How a release is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +52,8 @@ pub(super) async fn start(
     let Ready { repository, mut start, machine } =
         ready.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let library = local.library();
-    library
-        .environment_is_free(&start.environment)
+    wait_until_free(local, &start.environment)
+        .await
         .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
     start.latches = library.latches(&start.environment, false)?;
     start.passed_before = library.passed_gates(&Wanted {
@@ -73,9 +80,60 @@ pub(super) async fn start(
     };
     let folder = library.folder(&id);
     job.write(&folder)?;
-    forget_last_words(&folder)?;
     local.start_engine(&id).await?;
     Ok(id)
+}
+
+/// Looks whether the environment is free. A release that has ended keeps it for a moment, for
+/// whoever still looks on: that is waited for, so that one release can follow the other.
+async fn wait_until_free(local: &Local, environment: &Clean) -> Result<(), LockError> {
+    let library = local.library();
+    let has_ended = |holder: &Holder| {
+        holder.release.as_ref().is_some_and(|id| library.entry(id).result.is_some())
+    };
+    let free = async {
+        loop {
+            match library.environment_is_free(environment) {
+                Err(LockError::Held { holder: Some(holder), .. }) if has_ended(&holder) => {}
+                other => return other,
+            }
+            local.clock.sleep(LOOK_EVERY).await;
+        }
+    };
+    match local.clock.within(LEAVES, free).await {
+        Some(free) => free,
+        None => library.environment_is_free(environment),
+    }
+}
+
+/// What following came to: the release's own code, unless its engine is gone.
+fn exit_of(release: &Release, link: &Link) -> Exit {
+    match link {
+        Link::Lost { .. } if release.result.is_none() => Exit::Unreachable,
+        Link::Lost { .. } | Link::Closed | Link::Live => Exit::of_result(release),
+    }
+}
+
+/// What became of a release that has ended, for whoever comes late.
+pub(super) fn late(
+    local: &Local,
+    id: &ReleaseId,
+    result: &ReleaseResult,
+    how: Follow,
+    out: &mut dyn Write,
+) -> Result<Exit, Report> {
+    if how == Follow::Json {
+        super::timeline(
+            &local.library(),
+            Some(id.as_str()),
+            Form::Json,
+            out,
+            &mut std::io::sink(),
+        )?;
+    } else {
+        writeln!(out, "release {id} has ended: {}; see gonogo show {id}", result.sentence())?;
+    }
+    Ok(Exit::of_ending(result))
 }
 
 /// Follows a release without a cockpit until it ends; an interrupt detaches.
@@ -94,7 +152,7 @@ pub(super) async fn follow(
         match how {
             Follow::Json => json::follow(handle, out, false).await,
             Follow::Lines | Follow::Detached => {
-                let settings = LineSettings::new(|release| Exit::of_result(release).code());
+                let settings = LineSettings::new(|release, link| exit_of(release, link).code());
                 line::follow(handle, out, settings).await
             }
         }
@@ -102,7 +160,7 @@ pub(super) async fn follow(
     tokio::select! {
         end = following => {
             let end = end.wrap_err("failed to print")?;
-            Ok(Exit::of_result(&end.release))
+            Ok(exit_of(&end.release, &end.link))
         }
         interrupted = tokio::signal::ctrl_c() => {
             interrupted.wrap_err("failed to listen for an interrupt")?;

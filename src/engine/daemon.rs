@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use super::handle::socket::{Pace, Serving, SocketError, deserted, serve};
 use super::job::{Job, JobError};
 use super::run::{EngineError, Launch, launch};
-use crate::journal::{Driver, Journal, Library, LockError, Mode, OpenError};
+use crate::journal::{
+    Driver, EnvironmentLock, Journal, Library, LockError, Mode, Observing, OpenError,
+};
 use crate::release::{BadName, Clean, Opened, Principal, Release, SessionId, Via};
 use crate::world::shell::Shell;
 use crate::world::workspace::{GitError, Workspace};
@@ -18,16 +20,22 @@ use crate::world::{Clock, LiveError, LiveSettings, live, machine};
 
 /// How long a finished engine waits for somebody to look.
 const LINGER: Duration = Duration::from_secs(5);
+/// How often, and after what pause, a held environment is looked at again.
+const NOTE_LOOKS: u32 = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Why an engine did not drive its release to the end.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     #[error("failed to {0}")]
     Job(#[from] JobError),
-    #[error("{0}")]
+    #[error(transparent)]
     Lock(#[from] LockError),
-    #[error("{0}")]
+    #[error(transparent)]
     Journal(#[from] OpenError),
+    /// Another engine drives this very release already (fault F8).
+    #[error("{0}")]
+    Observing(Observing),
     #[error("failed to {0}")]
     Git(#[from] GitError),
     #[error("failed to {0}")]
@@ -38,6 +46,13 @@ pub enum DaemonError {
     Engine(#[from] EngineError),
     #[error("failed to name the session: {0}")]
     Session(#[from] BadName),
+}
+
+impl DaemonError {
+    /// Whether the release is in good hands without this engine.
+    pub fn is_driven_already(&self) -> bool {
+        matches!(self, Self::Observing(_) | Self::Journal(OpenError::Driven(_)))
+    }
 }
 
 /// Drives the release in `folder` until it has ended and nobody looks on any more. Starting and
@@ -57,8 +72,7 @@ pub async fn drive(folder: &Path, exe: PathBuf, build: Clean) -> Result<Release,
     let guard = Clean::new(&format!("{}, pid {}", driver.host, driver.pid));
     let library = Library::new(&job.state);
     // Held until this process ends, however it ends.
-    let environment = job.start.environment.clone();
-    let _environment = library.lock_environment(&environment, &job.release, &driver)?;
+    let _environment = hold_environment(&library, &job, &driver, &clock).await?;
     let (journal, past, repair) = open(folder, &job, driver.clone())?;
 
     let workspace = folder.join("workspace");
@@ -107,6 +121,36 @@ pub async fn drive(folder: &Path, exe: PathBuf, build: Clean) -> Result<Release,
         git.remove(&job.repository, &workspace).await?;
     }
     Ok(release)
+}
+
+/// Takes the environment for the release, or says who has it.
+///
+/// A holder leaves its note just after it took the lock, so a stranger's note is looked at again
+/// for a moment: it may become that of this release's own engine.
+async fn hold_environment(
+    library: &Library,
+    job: &Job,
+    driver: &Driver,
+    clock: &Clock,
+) -> Result<EnvironmentLock, DaemonError> {
+    let environment = job.start.environment.clone();
+    let mut looks = NOTE_LOOKS;
+    loop {
+        let holder = match library.lock_environment(&environment, &job.release, driver) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held { holder, .. }) => holder.map(|holder| *holder),
+            Err(error) => return Err(error.into()),
+        };
+        if holder.as_ref().is_some_and(|holder| holder.release.as_ref() == Some(&job.release)) {
+            return Err(DaemonError::Observing(Observing { holder, ago_s: None }));
+        }
+        if looks == 0 {
+            let holder = holder.map(Box::new);
+            return Err(LockError::Held { environment, holder }.into());
+        }
+        looks -= 1;
+        clock.sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Opens the journal to drive, or makes it: a release's folder exists before its first record.

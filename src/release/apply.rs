@@ -444,8 +444,12 @@ impl ReleaseResult {
         match self {
             Self::Released => "released".to_owned(),
             Self::Failed { reason } => format!("failed before the switch: {reason}"),
+            Self::Rejected { reason } if reason.as_str().is_empty() => "no-go".to_owned(),
             Self::Rejected { reason } => format!("no-go: {reason}"),
             Self::Expired => "no-go: the gate expired unanswered".to_owned(),
+            Self::Aborted { reason } if reason.as_str().is_empty() => {
+                "aborted before the switch".to_owned()
+            }
             Self::Aborted { reason } => format!("aborted before the switch: {reason}"),
             Self::RolledBack { reason } => format!("rolled back: {reason}"),
         }

@@ -43,11 +43,11 @@ pub struct LineSettings {
     /// edge by wrapping (T2); none for a pipe or a file.
     pub columns: Option<u16>,
     /// The exit code that the last line names.
-    pub exit_code: fn(&Release) -> u8,
+    pub exit_code: fn(&Release, &Link) -> u8,
 }
 
 impl LineSettings {
-    pub fn new(exit_code: fn(&Release) -> u8) -> Self {
+    pub fn new(exit_code: fn(&Release, &Link) -> u8) -> Self {
         Self {
             log_lines: 20,
             heartbeat_s: 30,
@@ -205,7 +205,7 @@ impl Lines {
             duration(took_ms(release)),
         )));
         lines.extend(undo(snapshot).map(|undo| Clean::new(&format!("  {undo}"))));
-        let code = (self.settings.exit_code)(release);
+        let code = (self.settings.exit_code)(release, &snapshot.link);
         lines.push(Clean::new(&format!("{} (exit code {code})", next(snapshot).text)));
         if snapshot.link != Link::Live && release.result.is_none() {
             let id = &release.id;

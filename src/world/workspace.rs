@@ -31,7 +31,7 @@ pub enum GitError {
     #[error("read {path} of {revision} in {}: there is no such file", repo.display())]
     NoFile { repo: PathBuf, revision: Revision, path: Clean },
     #[error(
-        "release {}: {count} files are not committed ({first}); commit or stash them",
+        "release {}: not everything is committed, {count} in all: {first}; commit or stash it",
         repo.display()
     )]
     Dirty { repo: PathBuf, count: usize, first: Clean },
