@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use color_eyre::eyre::{Report, eyre};
+use color_eyre::eyre::Report;
 
 use crate::config::Paths;
 use crate::engine::forget_last_words;
@@ -135,7 +135,11 @@ impl Local {
             Some(Err(ConnectError::Refused { why })) => {
                 Err(Failure::new(Exit::Refused, why.as_str().to_owned()).into())
             }
-            Some(Err(error)) => Err(eyre!("failed to {error}")),
+            Some(Err(error)) => {
+                let hint = format!("gonogo attach {id} tries again");
+                let what = format!("failed to {error}");
+                Err(Failure::new(Exit::Unreachable, what).with_hint(hint).into())
+            }
             None => {
                 let log = self.library().folder(id).join("engine.log");
                 let text = format!("the engine of {id} does not answer; see {}", log.display());

@@ -34,7 +34,7 @@ async fn killed_at(count: usize, bench: &Bench) -> Option<usize> {
     if !over {
         followed.must(7, &["gonogo attach"]);
         let attach = bench.start(&["attach", "--plain", &id]);
-        bench.gate_opens(&id).await;
+        attach.prints("gate of stage go open").await;
         if !bench.has(&id, "vote_cast") {
             bench.gonogo(&["approve", &id]).await.must(0, &["says GO"]);
         }

@@ -25,7 +25,13 @@ pub(super) async fn run(
     let exit = match world.shell.observe(&dir) {
         StepSeen::Exited(exit) => Ok(exit),
         StepSeen::Running(_) => match world.shell.adopt(&dir) {
-            Ok(running) => finish(running).await,
+            Ok(running) => match finish(running).await {
+                // Its engine died before it gave the word, so it never began.
+                Err(_) if world.shell.observe(&dir) == StepSeen::NotStarted => {
+                    start(world, &dir, step, reporter).await
+                }
+                finished => finished,
+            },
             Err(error) => Err(super::because(error)),
         },
         StepSeen::Unknown(reason) => return Outcome::InDoubt { reason },

@@ -73,12 +73,10 @@ fn run() -> io::Result<()> {
     let exit = Atomic::reserve(&spec.dir, "exit.json")?;
     let pid = pid_file(&spec, started)?;
     disk::write(&spec.dir, "pid.json", &pid)?;
-    let mut stdout = io::stdout();
-    stdout.write_all(READY)?;
-    stdout.flush()?;
-    let mut go = [0];
-    if stdin.read_exact(&mut go).is_err() || go[0] != GO {
-        return exit.write(&not_started(started, started, "gonogo ended before the step began"));
+    if !may_go(&mut stdin) {
+        // The engine died in this moment and nothing began: whoever looks next must see that, and
+        // neither a step that failed nor one that is gone without a trace.
+        return disk::remove(&spec.dir, "pid.json");
     }
     match begin(&spec, &pid.token) {
         Ok((child, sink)) => {
@@ -88,6 +86,14 @@ fn run() -> io::Result<()> {
         }
         Err(error) => exit.write(&not_started(started, clock.now(), &error)),
     }
+}
+
+/// Says that all is ready, and waits for the word to go; false when nobody is left to give it.
+fn may_go(stdin: &mut impl io::Read) -> bool {
+    let mut stdout = io::stdout();
+    let mut go = [0];
+    let heard = stdout.write_all(READY).and_then(|()| stdout.flush());
+    heard.and_then(|()| stdin.read_exact(&mut go)).is_ok() && go[0] == GO
 }
 
 /// Away from the terminal, parent of all that the command leaves behind, closed to debuggers and
