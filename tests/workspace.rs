@@ -118,7 +118,7 @@ async fn a_dirty_tree_is_refused_by_its_paths() {
     std::fs::write(repo.join("new file"), "new").expect("written");
     let head = repository.workspace.head(&repo).await.expect("a head");
     let error = head.require_clean(&repo).expect_err("dirty").to_string();
-    assert!(error.contains("2 files") && error.contains("a.txt, new file"), "{error}");
+    assert!(error.contains("2 in all: a.txt, new file"), "{error}");
     repository.git(&["add", "-A"]).await;
     repository.git(&["mv", "new file", "moved"]).await;
     repository.git(&["stash", "-q"]).await;
