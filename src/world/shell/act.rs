@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 
-use super::spawn::{ShellError, blocking};
+use super::spawn::ShellError;
 use super::spec::{Cause, Exit, PidFile, StepSpec, digest, millis};
 use super::{disk, procfs};
 use crate::release::{Clean, Timestamp};
@@ -106,14 +106,12 @@ impl Acted {
     }
 
     /// Writes `pid.json` and begins to play.
-    pub(super) async fn start(&self, spec: StepSpec, clock: Clock) -> Result<Playing, ShellError> {
+    pub(super) fn start(&self, spec: StepSpec, clock: Clock) -> Result<Playing, ShellError> {
         let started = clock.now();
-        let prepared = spec.clone();
-        let sink = blocking(move || {
-            let path = prepared.dir.clone();
-            prepare(&prepared, started).map_err(|source| ShellError::Directory { path, source })
-        })
-        .await?;
+        // Not on another thread: steps that begin or end in one moment would do so in any order,
+        // and a rehearsal repeats to the letter.
+        let sink = prepare(&spec, started)
+            .map_err(|source| ShellError::Directory { path: spec.dir.clone(), source })?;
         let log = Arc::new(Mutex::new(Some(sink)));
         let stage = Stage { clock: clock.clone(), started, cwd: spec.cwd.clone(), log };
         let (over_sender, over) = watch::channel(false);
@@ -130,7 +128,7 @@ impl Acted {
             };
             let dir = spec.dir.clone();
             // There is nobody to tell of a failure: without the file the step counts as gone.
-            let _ = blocking(move || Ok(leave(&spec.dir, &stage, cause))).await;
+            let _ = leave(&spec.dir, &stage, cause);
             list.lock().unwrap_or_else(PoisonError::into_inner).remove(&dir);
             over_sender.send_replace(true);
         });

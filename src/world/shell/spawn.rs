@@ -85,7 +85,7 @@ impl Shell {
         let dir = spec.dir.clone();
         let clock = self.clock.clone();
         let watch = match &self.how {
-            How::Acted(acted) => Watched::Playing(acted.start(spec, clock.clone()).await?),
+            How::Acted(acted) => Watched::Playing(acted.start(spec, clock.clone())?),
             How::Live { exe } => {
                 let exe = exe.clone();
                 let (child, pidfd) = blocking(move || launch(&exe, &spec)).await?;
@@ -214,7 +214,12 @@ impl Running {
             let _ = child.try_wait();
         }
         let dir = self.dir.clone();
-        match blocking(move || Ok(observe(&dir))).await? {
+        // A played step is read at once, so that a rehearsal repeats: threads end in any order.
+        let seen = match self.watch {
+            Watched::Playing(_) => observe(&dir),
+            Watched::Process { .. } | Watched::Over => blocking(move || Ok(observe(&dir))).await?,
+        };
+        match seen {
             StepSeen::Exited(exit) => Ok(exit),
             StepSeen::Unknown(reason) => Err(ShellError::Unreadable { reason }),
             _ => Err(ShellError::Lost { dir: self.dir.clone() }),
