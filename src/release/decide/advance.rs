@@ -4,7 +4,7 @@ use super::Future;
 use crate::release::state::{Monitor, StepState, StepStatus};
 use crate::release::{
     BuiltIn, Clean, Event, GateResult, GateVerdict, Hold, Latch, OnUnknown, Plan, Release,
-    ReleaseResult, Rule, Stage, Start, Step, StepEnd, StepId, StepResult, Touches, Verdict,
+    ReleaseResult, Rule, Stage, Start, Step, StepEnd, StepId, StepResult, Touches, Verdict, Vote,
 };
 
 /// More rounds than any plan needs; a rule that never rests must not hang the engine.
@@ -28,6 +28,7 @@ fn next(release: &Release) -> Option<Event> {
         return finish_rollback(release, start);
     }
     finish_abort(release)
+        .or_else(|| count_votes(release, start))
         .or_else(|| judge_monitor(release, start))
         .or_else(|| finish_switch_step(release, start))
         .or_else(|| {
@@ -182,13 +183,29 @@ fn finish_switch_step(release: &Release, start: &Start) -> Option<Event> {
     done.then(|| ended(step, StepResult::Passed, release.rollout.switch_took_ms.unwrap_or(0)))
 }
 
+/// What the votes come to. Derived from them, so that a break between a vote and the closing of
+/// the gate cannot leave one that nobody may vote at any more.
+fn count_votes(release: &Release, start: &Start) -> Option<Event> {
+    let gate = release.open_gate()?;
+    let count = |vote| gate.votes.iter().filter(|entry| entry.vote == vote).count();
+    let approvals = u32::try_from(count(Vote::Approve)).unwrap_or(u32::MAX);
+    let result = if count(Vote::Reject) > 0 {
+        GateResult::NoGo
+    } else if approvals >= start.policy.approval.required.max(1) {
+        GateResult::Go
+    } else {
+        return None;
+    };
+    Some(Event::GateClosed { stage: gate.stage.clone(), result })
+}
+
 fn close_gate(release: &Release) -> Option<Event> {
     let gate = release.gate.as_ref()?;
     let result = match gate.closed? {
         GateResult::Go => return None,
         GateResult::Expired => ReleaseResult::Expired,
         GateResult::NoGo => {
-            let vote = gate.votes.iter().rev().find(|v| v.vote == crate::release::Vote::Reject);
+            let vote = gate.votes.iter().rev().find(|v| v.vote == Vote::Reject);
             let reason = vote.map_or(String::new(), |v| format!("{}: {}", v.by, v.comment));
             ReleaseResult::Rejected { reason: Clean::new(&reason) }
         }

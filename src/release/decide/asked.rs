@@ -1,9 +1,7 @@
 //! What follows from what people ask.
 
 use super::{Future, permit};
-use crate::release::{
-    Ask, Command, Event, GateResult, Person, Principal, Refusal, Seq, StepId, Vote,
-};
+use crate::release::{Ask, Command, Event, Person, Principal, Refusal, Seq, StepId, Vote};
 
 pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal> {
     let Command { by, seen, ask } = command;
@@ -95,17 +93,8 @@ fn may_this_person_vote(future: &Future, person: &Person, vote: Vote) -> Result<
 fn vote(future: &mut Future, by: &Principal, vote: Vote, comment: crate::release::Clean) {
     let Some(gate) = &future.release.gate else { return };
     let (stage, card) = (gate.stage.clone(), gate.digest.clone());
-    future.push_by(by, Event::VoteCast { stage: stage.clone(), card, vote, comment });
-    let required = future.release.policy().map_or(1, |policy| policy.approval.required);
-    let Some(gate) = &future.release.gate else { return };
-    let approvals = gate.votes.iter().filter(|entry| entry.vote == Vote::Approve).count();
-    match vote {
-        Vote::Reject => future.push(Event::GateClosed { stage, result: GateResult::NoGo }),
-        Vote::Approve if u32::try_from(approvals).unwrap_or(u32::MAX) >= required => {
-            future.push(Event::GateClosed { stage, result: GateResult::Go });
-        }
-        Vote::Approve | Vote::Defer => {}
-    }
+    // What the votes come to is a rule's business: a break may come between the two.
+    future.push_by(by, Event::VoteCast { stage, card, vote, comment });
 }
 
 /// The steps that have failed for good, so that a retry tries all of them again.
