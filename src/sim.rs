@@ -8,5 +8,7 @@ mod promql;
 pub mod scenario;
 pub mod shop;
 mod stage;
+mod witness;
 
-pub use stage::{Settings, StageError, Theatre, build};
+pub use stage::{Settings, StageError, Theatre, build, build_before};
+pub use witness::{Answer, Deed, Fate, Wire, Witness};

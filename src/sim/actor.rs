@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::scenario::Play;
+use super::witness::{Deed, Eyes};
 use crate::release::{Plan, ReportFile, ReportFormat, Step, StepId};
 use crate::world::logpipe::Stream;
 use crate::world::shell::{Actor, Cause, Stage, StepSpec};
@@ -22,14 +23,20 @@ const TESTS: u32 = 214;
 pub(super) struct Cast {
     plan: Plan,
     plays: BTreeMap<StepId, Play>,
-    rng: Mutex<fastrand::Rng>,
+    seed: u64,
+    eyes: Eyes,
     started: watch::Sender<Option<StepId>>,
 }
 
 impl Cast {
-    pub(super) fn new(plan: Plan, plays: BTreeMap<StepId, Play>, rng: fastrand::Rng) -> Arc<Self> {
+    pub(super) fn new(
+        plan: Plan,
+        plays: BTreeMap<StepId, Play>,
+        seed: u64,
+        eyes: Eyes,
+    ) -> Arc<Self> {
         let (started, _) = watch::channel(None);
-        Arc::new(Self { plan, plays, rng: Mutex::new(rng), started })
+        Arc::new(Self { plan, plays, seed, eyes, started })
     }
 
     /// The newest step that started.
@@ -37,10 +44,12 @@ impl Cast {
         self.started.subscribe()
     }
 
-    /// A factor between 0.8 and 1.25, so that no two rehearsals of different seeds look alike.
-    fn wobble(&self) -> f64 {
-        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
-        0.8 + rng.f64() * 0.45
+    /// A factor between 0.8 and 1.25, so that no two rehearsals of different seeds look alike. It
+    /// depends on the seed and the try alone: commands start side by side, in any order.
+    fn wobble(&self, folder: &str) -> f64 {
+        let bytes = folder.bytes().map(u64::from);
+        let seed = bytes.fold(self.seed, |seed, byte| (seed ^ byte).wrapping_mul(0x0100_0000_01b3));
+        0.8 + fastrand::Rng::with_seed(seed).f64() * 0.45
     }
 }
 
@@ -59,9 +68,12 @@ impl Actor for Cast {
             return Box::pin(async move { Cause::NotStarted { error } });
         };
         self.started.send_replace(Some(step.id.clone()));
+        let folder = spec.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let usually = self.wobble(&folder);
+        self.eyes.heard(&Deed::Started { step: step.id.clone(), folder });
         let play = self.plays.get(&step.id).cloned().unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "seconds of a step are far below 2^52")]
-        let usual = step.expected_s as f64 * self.wobble();
+        let usual = step.expected_s as f64 * usually;
         let takes = play.takes_s.map_or(Duration::from_secs_f64(usual), Duration::from_secs);
         Box::pin(perform(step, play, takes, stage))
     }

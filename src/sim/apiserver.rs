@@ -21,6 +21,7 @@ mod store;
 mod verbs;
 mod watch;
 mod wire;
+mod witness;
 
 pub use control::{Backend, Exit, SlotFault};
 pub use shop::{Manifest, production, shop};

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp as Wall};
 use serde::Deserialize;
 
 use super::shop::Shop;
+use super::witness::{Deed, Eyes};
 use crate::release::{
     Backup, BackupId, Clean, DatabaseState, Digest, Drill, Loss, Migration, MigrationClass,
     ReleaseId, RestorePhase, RestoreReport,
@@ -54,6 +55,7 @@ pub struct SimDatabase {
     inner: Arc<Mutex<Inner>>,
     shop: Shop,
     clock: Clock,
+    eyes: Eyes,
 }
 
 struct Inner {
@@ -151,7 +153,12 @@ impl SimDatabase {
             fenced_at: None,
             seen: shop.served(),
         };
-        Self { inner: Arc::new(Mutex::new(inner)), shop, clock }
+        Self { inner: Arc::new(Mutex::new(inner)), shop, clock, eyes: Eyes::default() }
+    }
+
+    pub(super) fn watched_by(mut self, eyes: Eyes) -> Self {
+        self.eyes = eyes;
+        self
     }
 
     /// From now on this goes wrong.
@@ -187,9 +194,13 @@ impl SimDatabase {
         // The dump is of one instant, however long it takes.
         let (at, tables) = (self.clock.now().wall, self.now()?.live.tables.clone());
         self.clock.sleep(BACKUP).await;
-        let mut inner = self.now()?;
-        let backup = describe(at, &tables, &inner.migrations, !inner.faults.unverifiable);
-        inner.backups.insert(0, (backup.clone(), tables));
+        let backup = {
+            let mut inner = self.now()?;
+            let backup = describe(at, &tables, &inner.migrations, !inner.faults.unverifiable);
+            inner.backups.insert(0, (backup.clone(), tables));
+            backup
+        };
+        self.eyes.saw(Deed::BackedUp { backup: backup.id.to_string() }).await;
         Ok(backup)
     }
 
@@ -233,13 +244,17 @@ impl SimDatabase {
             };
             let Some(migration) = next.filter(|migration| migration.class <= up_to) else { break };
             self.clock.sleep(MIGRATION).await;
-            let mut inner = self.now()?;
-            if let Some(reason) = inner.migration_fault(&migration, true) {
-                failed = Some(FailedMigration { migration, reason });
-                break;
+            {
+                let mut inner = self.now()?;
+                if let Some(reason) = inner.migration_fault(&migration, true) {
+                    failed = Some(FailedMigration { migration, reason });
+                    break;
+                }
+                inner.live.tables.applied += 1;
             }
-            inner.live.tables.applied += 1;
+            let version = migration.version.to_string();
             applied.push(migration);
+            self.eyes.saw(Deed::Migrated { version }).await;
         }
         let inner = self.now()?;
         Ok(MigrationReport {
@@ -268,8 +283,11 @@ impl SimDatabase {
             RestorePhase::Swap => (self.swap(id).await?, None),
             RestorePhase::Reopen => {
                 self.clock.sleep(SHORT).await;
-                let mut inner = self.now()?;
-                (inner.connections_allowed, inner.fenced_at) = (true, None);
+                {
+                    let mut inner = self.now()?;
+                    (inner.connections_allowed, inner.fenced_at) = (true, None);
+                }
+                self.eyes.saw(Deed::Reopened).await;
                 ("connections are allowed and writers go on".to_owned(), None)
             }
             RestorePhase::SwapBack => (self.swap_back().await?, None),
@@ -287,10 +305,13 @@ impl SimDatabase {
             tables
         };
         self.clock.sleep(RESTORE).await;
-        let mut inner = self.now()?;
-        inner.restore_fault()?;
         let (count, total) = (tables.rows.len(), tables.total());
-        inner.aside = Some(Stand { tables, from: Some(id.clone()) });
+        {
+            let mut inner = self.now()?;
+            inner.restore_fault()?;
+            inner.aside = Some(Stand { tables, from: Some(id.clone()) });
+        }
+        self.eyes.saw(Deed::RestoredAside { backup: id.to_string() }).await;
         Ok(format!("restored {count} tables, {total} rows, counts equal"))
     }
 
@@ -298,6 +319,7 @@ impl SimDatabase {
         self.clock.sleep(SHORT).await;
         let now = self.clock.now().wall;
         self.now()?.fenced_at.get_or_insert(now);
+        self.eyes.saw(Deed::Fenced).await;
         Ok("the database is read-only for the shop".to_owned())
     }
 
@@ -316,12 +338,15 @@ impl SimDatabase {
             inner.connections_allowed = false;
         }
         self.clock.sleep(SWAP).await;
-        let mut inner = self.now()?;
-        // Both renames at once: nobody ever sees one without the other (I17).
-        if let Some(restored) = inner.aside.take() {
-            let old = std::mem::replace(&mut inner.live, restored);
-            inner.kept.push(old);
+        {
+            let mut inner = self.now()?;
+            // Both renames at once: nobody ever sees one without the other (I17).
+            if let Some(restored) = inner.aside.take() {
+                let old = std::mem::replace(&mut inner.live, restored);
+                inner.kept.push(old);
+            }
         }
+        self.eyes.saw(Deed::Swapped { back: false }).await;
         Ok("both databases renamed in one transaction; the old one is kept".to_owned())
     }
 
@@ -334,11 +359,14 @@ impl SimDatabase {
             inner.connections_allowed = false;
         }
         self.clock.sleep(SWAP).await;
-        let mut inner = self.now()?;
-        if let Some(old) = inner.kept.pop() {
-            let restored = std::mem::replace(&mut inner.live, old);
-            inner.aside = Some(restored);
+        {
+            let mut inner = self.now()?;
+            if let Some(old) = inner.kept.pop() {
+                let restored = std::mem::replace(&mut inner.live, old);
+                inner.aside = Some(restored);
+            }
         }
+        self.eyes.saw(Deed::Swapped { back: true }).await;
         Ok("both databases renamed back in one transaction".to_owned())
     }
 }

@@ -15,6 +15,7 @@ use tower::service_fn;
 
 use super::promql::{self, Labels, Source, Value};
 use super::shop::{BUCKETS_MS, Counters, Scrape, Shop};
+use super::witness::{Eyes, Fate, Wire};
 use crate::release::Slot;
 use crate::world::Clock;
 use crate::world::web::{Web, WebFault};
@@ -49,11 +50,23 @@ pub struct Prometheus {
     namespace: Arc<str>,
     /// The fault, and since when (wall clock, milliseconds).
     fault: Arc<Mutex<(MetricsFault, i64)>>,
+    eyes: Eyes,
 }
 
 impl Prometheus {
     pub fn new(shop: Shop, clock: Clock, namespace: &str) -> Self {
-        Self { shop, clock, namespace: namespace.into(), fault: Arc::default() }
+        Self {
+            shop,
+            clock,
+            namespace: namespace.into(),
+            fault: Arc::default(),
+            eyes: Eyes::default(),
+        }
+    }
+
+    pub(super) fn watched_by(mut self, eyes: Eyes) -> Self {
+        self.eyes = eyes;
+        self
     }
 
     /// From now on this is wrong with the metrics.
@@ -73,6 +86,12 @@ impl Prometheus {
     }
 
     async fn serve(&self, url: &Url) -> Result<Response, WebFault> {
+        match self.eyes.fate(Wire::Metrics, url.path()) {
+            Fate::Served => {}
+            // Nothing is changed by a question, so an answer that is lost is none.
+            Fate::Refused | Fate::Lost => return Err("connection reset by peer".into()),
+            Fate::Status(code) => return respond(code, "text/plain", "ordered by a test".into()),
+        }
         let (fault, _) = self.fault();
         match fault {
             MetricsFault::Unreachable => return Err("connection refused".into()),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -14,6 +14,7 @@ use super::database::{SimDatabase, default_migrations};
 use super::prometheus::{MetricsFault, Prometheus, shop_web};
 use super::scenario::{Fault, Mishap, Moment, Scenario};
 use super::shop::{Shop, Traffic};
+use super::witness::{Eyes, Witness};
 use crate::release::{Digest, Plan, ReleaseId, Revision, Secret, SecretName, Slot};
 use crate::world::disk::{self, DiskError};
 use crate::world::kubernetes::Cluster;
@@ -59,26 +60,62 @@ pub struct Theatre {
     /// The knobs of the simulated cluster, for tests.
     pub cluster: Apiserver,
     pub shop: Shop,
+    pub database: SimDatabase,
     _tasks: JoinSet<()>,
+}
+
+impl Theatre {
+    /// The same world as a new engine finds it: everything stands as it was, and what the engine
+    /// before had in memory is gone.
+    pub fn reopened(&self) -> Arc<World> {
+        let World { release, clock, shell, steps, workspace, env, secrets, site, .. } =
+            &*self.world;
+        Arc::new(World {
+            release: release.clone(),
+            clock: clock.clone(),
+            shell: shell.clone(),
+            steps: steps.clone(),
+            workspace: workspace.clone(),
+            env: env.clone(),
+            secrets: secrets.clone(),
+            site: site.clone(),
+            metrics: self.world.metrics.clone(),
+            database: self.world.database.clone(),
+            notifier: self.world.notifier.clone(),
+            board: Board::default(),
+        })
+    }
 }
 
 /// Builds the world of a rehearsal. It must be called inside the runtime whose time it follows.
 pub fn build(settings: Settings) -> Result<Theatre, StageError> {
+    build_under(settings, &Eyes::default())
+}
+
+/// Builds the world of a rehearsal before the eyes of a witness.
+pub fn build_before(settings: Settings, witness: Arc<dyn Witness>) -> Result<Theatre, StageError> {
+    build_under(settings, &Eyes::of(witness))
+}
+
+fn build_under(settings: Settings, eyes: &Eyes) -> Result<Theatre, StageError> {
     let Settings { release, scenario, seed, plan, revision, clock, steps, workspace } = settings;
     let mut rng = fastrand::Rng::with_seed(seed);
     disk::private_folder(&workspace)?;
     let cluster = Apiserver::boot(&manifests(), clock.clone(), rng.u64(..))?;
-    let traffic: Arc<dyn Traffic> = Arc::new(Standing(cluster.clone()));
+    cluster.watched_by(eyes.clone());
+    let traffic: Arc<dyn Traffic> = Arc::new(Standing::new(cluster.clone()));
     let shop = Shop::new(traffic, clock.clone(), &mut rng, scenario.requests_per_s);
     let old = Slot::Blue;
     shop.behave(old.other(), scenario.version.behaviour());
-    let prometheus = Prometheus::new(shop.clone(), clock.clone(), "production");
+    let prometheus =
+        Prometheus::new(shop.clone(), clock.clone(), "production").watched_by(eyes.clone());
     let metrics =
         Metrics::new(prometheus.web(), clock.clone(), MetricsSettings::new(METRICS, "production"))
             .map_err(|error| StageError::Metrics(error.to_string()))?;
     let faults = scenario.database.faults();
-    let database = SimDatabase::new(shop.clone(), clock.clone(), default_migrations(), faults);
-    let cast = Cast::new(plan.clone(), scenario.steps.clone(), rng.fork());
+    let database = SimDatabase::new(shop.clone(), clock.clone(), default_migrations(), faults)
+        .watched_by(eyes.clone());
+    let cast = Cast::new(plan.clone(), scenario.steps.clone(), rng.u64(..), eyes.clone());
 
     let mut tasks = JoinSet::new();
     tasks.spawn(shop.clone().run());
@@ -103,11 +140,11 @@ pub fn build(settings: Settings) -> Result<Theatre, StageError> {
         secrets,
         site: Some(site(&cluster, &shop, &clock, &revision, rng.u64(..))?),
         metrics: Some(metrics),
-        database: Some(Arc::new(database)),
+        database: Some(Arc::new(database.clone())),
         notifier: None,
         board: Board::default(),
     };
-    Ok(Theatre { world: Arc::new(world), cluster, shop, _tasks: tasks })
+    Ok(Theatre { world: Arc::new(world), cluster, shop, database, _tasks: tasks })
 }
 
 fn site(
@@ -167,13 +204,38 @@ fn secrets(
     Ok(secrets)
 }
 
-/// What the shop sees of the cluster.
-struct Standing(Apiserver);
+/// What the shop sees of the cluster. The shop looks every simulated second and at every query, so
+/// what was seen stands until the cluster has changed.
+struct Standing {
+    cluster: Apiserver,
+    seen: Mutex<Option<Seen>>,
+}
 
-impl Traffic for Standing {
-    fn traffic(&self) -> Vec<(Slot, u32)> {
+/// What serves and what stands, as of one version of the cluster.
+struct Seen {
+    version: u64,
+    traffic: Vec<(Slot, u32)>,
+    standing: Vec<(Slot, u32)>,
+}
+
+impl Standing {
+    fn new(cluster: Apiserver) -> Self {
+        Self { cluster, seen: Mutex::new(None) }
+    }
+
+    fn look<T>(&self, read: impl FnOnce(&Seen) -> T) -> T {
+        let version = self.cluster.changes().borrow().version;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.as_ref().is_none_or(|seen| seen.version != version) {
+            *seen = None;
+        }
+        let look = || Seen { version, traffic: self.traffic_now(), standing: self.standing_now() };
+        read(seen.get_or_insert_with(look))
+    }
+
+    fn traffic_now(&self) -> Vec<(Slot, u32)> {
         let mut ready: BTreeMap<Slot, u32> = BTreeMap::new();
-        for backend in self.0.backends("production", "backend").iter().filter(|b| b.ready) {
+        for backend in self.cluster.backends("production", "backend").iter().filter(|b| b.ready) {
             if let Some(slot) = backend.slot {
                 *ready.entry(slot).or_default() += 1;
             }
@@ -181,9 +243,9 @@ impl Traffic for Standing {
         ready.into_iter().collect()
     }
 
-    fn standing(&self) -> Vec<(Slot, u32)> {
+    fn standing_now(&self) -> Vec<(Slot, u32)> {
         let mut ready: BTreeMap<Slot, u32> = BTreeMap::new();
-        for pod in self.0.objects("Pod", "production") {
+        for pod in self.cluster.objects("Pod", "production") {
             let labels = &pod["metadata"]["labels"];
             let slot = labels["version"].as_str().and_then(|version| version.parse().ok());
             let (Some(slot), true) = (slot, labels["app"] == "backend") else { continue };
@@ -196,10 +258,20 @@ impl Traffic for Standing {
         }
         ready.into_iter().collect()
     }
+}
+
+impl Traffic for Standing {
+    fn traffic(&self) -> Vec<(Slot, u32)> {
+        self.look(|seen| seen.traffic.clone())
+    }
+
+    fn standing(&self) -> Vec<(Slot, u32)> {
+        self.look(|seen| seen.standing.clone())
+    }
 
     fn version(&self, slot: Slot) -> Option<String> {
         let name = format!("backend-{}", slot.label());
-        let deployment = self.0.object("Deployment", "production", &name)?;
+        let deployment = self.cluster.object("Deployment", "production", &name)?;
         let image = deployment.pointer("/spec/template/spec/containers/0/image")?;
         image.as_str().map(str::to_owned)
     }

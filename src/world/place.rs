@@ -36,7 +36,8 @@ pub struct World {
     pub board: Board,
 }
 
-/// Where the release is deployed to.
+/// Where the release is deployed to. Cheap enough to clone.
+#[derive(Clone)]
 pub struct Site {
     pub cluster: Cluster,
     /// Asks the site's addresses from outside.

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ use super::failure::Failure;
 use super::request::{Asked, Verb, read};
 use super::shop::Manifest;
 use super::state::State;
-use super::{deployments, endpoints, pods, sets, verbs};
+use super::{deployments, endpoints, pods, sets, verbs, witness};
 use crate::release::Timestamp;
+use crate::sim::witness::{Eyes, Fate, Wire};
 use crate::world::Clock;
 use crate::world::kubernetes::slot_of;
 
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) moved: watch::Sender<Moved>,
     pub(super) clock: Clock,
+    eyes: OnceLock<Eyes>,
 }
 
 /// A running server. Clones are handles of the same one; it ends with the last handle and client.
@@ -88,9 +90,15 @@ impl Apiserver {
         settle(&mut state, then);
         state.settled = false;
         let (moved, _) = watch::channel(Moved { version: state.store.version(), ..<_>::default() });
-        let shared = Arc::new(Shared { state: Mutex::new(state), moved, clock });
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), moved, clock, eyes: OnceLock::new() });
         tokio::spawn(control(Arc::downgrade(&shared), shared.moved.subscribe()));
         Ok(Self { shared })
+    }
+
+    /// Lets a witness see every request and every change; the first one stays.
+    pub(in crate::sim) fn watched_by(&self, eyes: Eyes) {
+        self.shared.eyes.get_or_init(|| eyes);
     }
 
     /// A real client whose requests end here.
@@ -120,10 +128,26 @@ impl Apiserver {
             Err(_) if parts.uri.path() == "/version" => return Ok(json_answer(200, &version())),
             Err(failure) => return Ok(refusal(&failure)),
         };
+        let eyes = self.shared.eyes.get().cloned().unwrap_or_default();
+        let what = format!("{} {}", asked.verb.name(), asked.kind.plural);
+        let fate = eyes.fate(Wire::Cluster, &what);
+        match fate {
+            Fate::Served | Fate::Lost => {}
+            Fate::Refused => return Err("connection refused".into()),
+            Fate::Status(code) => return Ok(refusal(&Failure::new(code, "ordered by a test"))),
+        }
         if let Some(delay) = self.with(|state, _| delayed(state, &asked)) {
             return self.late(asked, delay).await;
         }
-        self.serve(asked)
+        let before = self.with(|state, _| witness::before(state, &asked));
+        let answer = self.serve(asked.clone());
+        if let Some(deed) = self.with(|state, _| witness::deed(state, &asked, before)) {
+            eyes.saw(deed).await;
+        }
+        if fate == Fate::Lost {
+            return Err("connection reset by peer".into());
+        }
+        answer
     }
 
     /// Carries the request out later, even when the client has gone by then.
