@@ -192,6 +192,18 @@ impl Bench {
         })
     }
 
+    /// The process of a release's engine, once there is one. Looked at once: a process that is
+    /// just becoming another program has no arguments for a moment.
+    pub(super) async fn an_engine(&self, release: &str) -> i32 {
+        let mut engine = None;
+        let mut look = || {
+            engine = self.engine(release);
+            engine.is_some()
+        };
+        self.until("an engine", &mut look).await;
+        engine.expect("an engine")
+    }
+
     /// kill -9.
     pub(super) async fn kill(&self, pid: i32) {
         signal(pid, Signal::KILL);

@@ -12,8 +12,7 @@ const ALL: [&str; 4] = ["build.one", "build.two", "go.last", "after.end"];
 async fn killed_at(count: usize, bench: &Bench) -> Option<usize> {
     let run = bench.start(&["run"]);
     let id = bench.release().await;
-    bench.until("an engine", || bench.engine(&id).is_some()).await;
-    let engine = bench.engine(&id).expect("an engine");
+    let engine = bench.an_engine(&id).await;
     let mut approved = None;
     let mut looks = || {
         if approved.is_none() && bench.has(&id, "gate_opened") {
@@ -77,7 +76,7 @@ async fn f1_two_who_come_back_at_once_get_one_engine() {
     let run = bench.start(&["run"]);
     run.prints("$ gonogo approve").await;
     let id = bench.release().await;
-    bench.kill(bench.engine(&id).expect("an engine")).await;
+    bench.kill(bench.an_engine(&id).await).await;
     run.ends().await.must(7, &[]);
     let back: Vec<_> = (0..4).map(|_| bench.start(&["attach", "--plain", &id])).collect();
     for client in &back {

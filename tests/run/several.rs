@@ -52,7 +52,7 @@ async fn f8_a_second_engine_observes_and_leaves_no_trace() {
     run.prints("$ gonogo approve").await;
     let id = bench.release().await;
     let before = bench.journal(&id);
-    let driver = bench.engine(&id).expect("an engine").to_string();
+    let driver = bench.an_engine(&id).await.to_string();
     let folder = bench.path("state/releases").join(&id);
     let second = bench.gonogo(&["engine", &folder.display().to_string()]).await;
     second.must(6, &["OBSERVING: driver is pid", &driver]);

@@ -161,12 +161,13 @@ pub async fn detach(what: &Detach, clock: &Clock) -> Result<Detached, DetachErro
 /// Makes this process the leader of a session without a terminal, unless it is one already: what
 /// an engine that was started by other means calls first.
 pub fn become_session_leader() -> io::Result<()> {
-    let own = rustix::process::getpid();
-    if rustix::process::getsid(None)? == own {
-        return Ok(());
+    match rustix::process::setsid() {
+        Ok(_) => Ok(()),
+        // Refused to the leader of a process group: fine for one that leads a session. Asked of
+        // procfs, since a leader in another PID namespace has the number 0.
+        Err(_) if procfs::leads_a_session(procfs::own_pid()) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    rustix::process::setsid()?;
-    Ok(())
 }
 
 fn shim(program: &Path, under: &[OsString]) -> Command {

@@ -68,12 +68,16 @@ pub(super) fn is_process(pid: i32, start_ticks: u64, boot: &BootId) -> bool {
         && stat(pid).is_some_and(|stat| !stat.dead && stat.start_ticks == start_ticks)
 }
 
+/// Whether `pid` is alive and the leader of its session.
+pub(super) fn leads_a_session(pid: i32) -> bool {
+    stat(pid).is_some_and(|stat| !stat.dead && stat.session == pid)
+}
+
 /// Whether `pid` leads a session and is a program with exactly these arguments.
 pub(super) fn leads_with(pid: i32, args: &[&[u8]]) -> bool {
-    let leads = stat(pid).is_some_and(|stat| !stat.dead && stat.session == pid);
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let Some(line) = line.strip_suffix(&[0]) else { return false };
-    leads && line.split(|byte| *byte == 0).skip(1).eq(args.iter().copied())
+    leads_a_session(pid) && line.split(|byte| *byte == 0).skip(1).eq(args.iter().copied())
 }
 
 /// All processes of the machine that are alive.
