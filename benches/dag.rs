@@ -126,6 +126,7 @@ fn start(dag: &Dag) -> Outcome<Start> {
     Ok(Start {
         plan_digest: Digest::of(b"plan"),
         policy_digest: Digest::of(b"policy"),
+        policy_from: <_>::default(),
         plan,
         policy,
         revision: Revision::new("0123456789abcdef")?,

@@ -8,6 +8,7 @@ pub mod args;
 mod file;
 mod look;
 mod paths;
+mod policy;
 mod resolve;
 mod run;
 mod schema;
@@ -16,9 +17,8 @@ mod shipped;
 pub use file::{Details, FileError, Layers, Origin};
 pub use look::{Terminal, cockpit, environment};
 pub use paths::{PathError, Paths};
-pub use resolve::{
-    ConfigError, Listed, Rehearsal, digest, policy_of, principal, rehearsal, scenarios,
-};
+pub use policy::PinnedPolicy;
+pub use resolve::{ConfigError, Listed, Rehearsal, digest, principal, rehearsal, scenarios};
 pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};
 pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};

@@ -8,9 +8,9 @@ mod book;
 mod disk;
 mod driver;
 mod environment;
-
 mod error;
 mod library;
+mod queue;
 
 pub mod line;
 pub mod reader;
@@ -23,4 +23,5 @@ pub use environment::{EnvironmentLock, LockError};
 pub use error::{AppendError, Newer, Observing, OpenError};
 pub use library::{Cleared, Entry, FindError, Library, LibraryError, Newest, Started, Wanted};
 pub use line::{Damage, Foreign, Head, Why};
+pub use queue::Place;
 pub use reader::{Tail, TailError, Verification, verify};

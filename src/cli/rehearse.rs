@@ -205,6 +205,7 @@ fn start(rehearsal: &Rehearsal, revision: &Revision, attended: bool) -> Start {
     Start {
         plan_digest: digest(&plan),
         policy_digest: digest(&policy),
+        policy_from: Clean::new("the shipped policy"),
         revision: revision.clone(),
         branch: Clean::new(&branch),
         environment: Clean::new("production"),

@@ -128,6 +128,9 @@ pub struct Run {
     /// The environment that is locked while the release runs
     #[arg(long, default_value = "production", value_name = "NAME")]
     pub environment: String,
+    /// Where another release has the environment: wait in line, first come first
+    #[arg(long)]
+    pub queue: bool,
     /// Print the journal's records, one JSON document a line
     #[arg(long)]
     pub json: bool,

@@ -119,16 +119,6 @@ fn own_scenarios(paths: &Paths) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// The policy of this machine: the shipped one, and what the platform's folder changes in it.
-pub fn policy_of(paths: &Paths) -> Result<Policy, ConfigError> {
-    let mut layers = policy()?;
-    let path = paths.config.join("policy.yaml");
-    if let Some(bytes) = disk::read_trusted(&path, FILE_BYTES_MAX)? {
-        layers.add(&path.display().to_string(), &bytes)?;
-    }
-    Ok(read_policy(&layers)?)
-}
-
 /// The digest of a plan or policy as it took effect, whatever files it came from.
 pub fn digest<T: serde::Serialize>(value: &T) -> Digest {
     // These types hold no maps with keys that JSON cannot spell, so this cannot fail.

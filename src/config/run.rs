@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::args::Run;
 use super::file::{FileError, Layers};
 use super::paths::Paths;
-use super::resolve::{ConfigError, digest, policy_of};
+use super::policy::{Asked, Decides, PinnedPolicy, policy_for};
+use super::resolve::{ConfigError, digest};
 use super::shipped::read_plan;
-use crate::release::{Clean, Plan, Revision, StageId, Start, Step, Touches};
+use crate::release::{Clean, Digest, Plan, Revision, StageId, Start, Step, Touches};
 use crate::world::disk::{self, DiskError};
 use crate::world::workspace::{GitError, Workspace};
 use crate::world::{NotifyChannel, missing};
@@ -23,6 +24,9 @@ pub struct Machine {
     /// Who is told when a gate opens, and when a release is held, rolled back or over.
     #[serde(default)]
     pub notify: Vec<NotifyChannel>,
+    /// The policy of everybody, pinned by its digest. The folder's own policy.yaml lies over it.
+    #[serde(default)]
+    pub policy: Option<PinnedPolicy>,
 }
 
 /// The shipped `gonogo.yaml`.
@@ -62,6 +66,22 @@ pub enum RunError {
          that in a rehearsal only. Stop before it with --until, or see `gonogo rehearse`"
     )]
     NotHereYet { step: String, what: crate::release::BuiltIn },
+    #[error(
+        "the pinned policy {} is missing; bring it back, or change `policy` in gonogo.yaml",
+        path.display()
+    )]
+    PolicyGone { path: PathBuf },
+    #[error(
+        "the pinned policy {} was changed: it is {is}, not {pinned}; see who changed it, or pin \
+         the new one in gonogo.yaml",
+        path.display()
+    )]
+    PolicyChanged { path: PathBuf, pinned: Digest, is: Digest },
+    #[error(
+        "nobody is left who may approve: {name} names approvers, and none of them is one of the \
+         pinned policy; name at least one of those"
+    )]
+    NoApprover { name: String },
 }
 
 /// A release that can be started.
@@ -88,6 +108,7 @@ pub async fn run(
     repository: &Path,
     paths: &Paths,
     git: &Workspace,
+    serving: Option<&Revision>,
     attended: bool,
 ) -> Result<Ready, RunError> {
     let head = git.head(repository).await?;
@@ -99,8 +120,16 @@ pub async fn run(
         head.require_clean(repository)?;
     }
     let plan = plan_of(args, repository, &revision, git).await?;
-    let policy = policy_of(paths)?;
     let machine = machine_of(paths)?;
+    let asked = Asked {
+        pinned: machine.policy.as_ref(),
+        paths,
+        repository,
+        revision: &revision,
+        serving,
+        git,
+    };
+    let Decides { policy, from: policy_from } = policy_for(&asked).await?;
     let known = || {
         let names: Vec<&str> = plan.branches.iter().map(|rule| rule.branch.as_str()).collect();
         names.join(", ")
@@ -131,6 +160,7 @@ pub async fn run(
     let start = Start {
         plan_digest: digest(&plan),
         policy_digest: digest(&policy),
+        policy_from,
         revision,
         branch,
         environment: Clean::new(&args.environment),

@@ -167,6 +167,9 @@ pub struct Start {
     pub plan_digest: Digest,
     pub policy: Policy,
     pub policy_digest: Digest,
+    /// Where the policy came from, and what of the revision's own did not count.
+    #[serde(default, skip_serializing_if = "Clean::is_empty")]
+    pub policy_from: Clean,
     pub revision: Revision,
     pub branch: Clean,
     pub environment: Clean,

@@ -43,6 +43,10 @@ impl Clean {
         &self.0
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// At most `chars` characters, the last one `…` where something was cut.
     #[must_use]
     pub fn cut(&self, chars: usize) -> Self {
@@ -188,6 +192,12 @@ impl Finite {
 pub struct NotFinite;
 
 impl Eq for Finite {}
+
+impl fmt::Display for Finite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl TryFrom<f64> for Finite {
     type Error = NotFinite;

@@ -61,6 +61,9 @@ fn facts(release: &Release, start: &Start, records: usize) -> Vec<Clean> {
     }
     let digests = (start.plan_digest.short(), start.policy_digest.short());
     fact("plan", format!("{}, policy {}", digests.0, digests.1));
+    if !start.policy_from.is_empty() {
+        fact("policy", format!("from {}", start.policy_from));
+    }
     if let Some(session) = &release.session {
         let (host, pid, epoch) = (&session.host, session.pid, release.epoch);
         fact("driven", format!("from {host}, pid {pid}, epoch {epoch}"));

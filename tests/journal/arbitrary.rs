@@ -235,6 +235,7 @@ fn start() -> Any<Start> {
             plan_digest: what.1,
             policy: what.2,
             policy_digest: what.3,
+            policy_from: Clean::default(),
             revision: which.0,
             branch: which.1,
             environment: which.2,

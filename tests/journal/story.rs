@@ -179,6 +179,7 @@ pub(super) fn start() -> Start {
         plan_digest: Digest::of(b"plan"),
         policy: policy(),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         revision: revision(),
         branch: clean("main"),
         environment: clean("production"),

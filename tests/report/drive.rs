@@ -348,6 +348,7 @@ pub(super) fn start() -> Start {
         plan_digest: Digest::of(b"plan"),
         policy: policy(),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         revision: gonogo::release::Revision::new(revision).expect("a name"),
         branch: Clean::new("main"),
         environment: Clean::new("production"),

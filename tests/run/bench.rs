@@ -286,6 +286,13 @@ impl Client {
         assert!(printed.is_some(), "{text:?} never came: {} {}", self.printed(), err());
     }
 
+    /// Waits until it has said `text` on its error stream.
+    pub(super) async fn complains(&self, text: &str) {
+        let err = || std::fs::read_to_string(&self.err).unwrap_or_default();
+        let said = until(&self.clock, || err().contains(text)).await;
+        assert!(said.is_some(), "{text:?} was never said: {}", err());
+    }
+
     pub(super) fn signal(&self, which: Signal) {
         signal(i32::try_from(self.child.id()).expect("a pid"), which);
     }
