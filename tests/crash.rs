@@ -147,17 +147,17 @@ macro_rules! crashes {
 }
 
 crashes! {
-    f1_g1_happy: "happy", Scene::short("happy"), 6;
+    f1_g1_happy: "happy", Scene::short("happy"), 4;
     f1_g1_happy_whole: "happy, all 11 stages", Scene::shipped("happy"), 1;
-    f1_g1_bad_release: "bad-release", Scene::short("bad-release"), 3;
-    f1_g1_crash_loop: "crash-loop", Scene::short("crash-loop"), 2;
-    f1_g1_slow: "slow", Scene::short("slow"), 2;
-    f1_g1_no_data: "no-data", Scene::short("no-data"), 2;
+    f1_g1_bad_release: "bad-release", Scene::short("bad-release"), 2;
+    f1_g1_crash_loop: "crash-loop", Scene::short("crash-loop"), 1;
+    f1_g1_slow: "slow", Scene::short("slow"), 1;
+    f1_g1_no_data: "no-data", Scene::short("no-data"), 1;
     f1_g1_bad_migration: "bad-migration", Scene::shipped("bad-migration"), 2;
     f1_g1_api_outage: "api-outage", Scene::short("api-outage"), 2;
     f1_g1_rejected: "rejected", Scene::short("rejected"), 2;
     f1_g1_broken_build: "broken-build", Scene::shipped("broken-build"), 2;
-    f1_g1_i17_restored: "restore, undo, rollback", restored(), 5;
+    f1_g1_i17_restored: "restore, undo, rollback", restored(), 2;
 }
 
 /// The journal is a real file, whose last line tears at every crash.
