@@ -7,9 +7,10 @@ use super::file::Layers;
 use super::paths::Paths;
 use super::resolve::ConfigError;
 use crate::release::Principal;
+use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::tui::{Depth, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
-use crate::world::Clock;
-use crate::world::disk;
+use crate::world::{Clock, disk, machine};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -66,6 +67,25 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
+/// Everything a plain conversation needs beside its release.
+pub fn plain(
+    look: &Look,
+    terminal: &Terminal,
+    principal: Principal,
+    database: &str,
+    mut lines: LineSettings,
+) -> PlainSettings {
+    lines.columns = machine::terminal_columns();
+    PlainSettings {
+        principal,
+        can_arm: true,
+        database: database.to_owned(),
+        clock: Clock::live(),
+        ascii: look.ascii || terminal.is_ascii(),
+        lines,
+    }
+}
+
 /// Everything a cockpit needs beside its release.
 pub fn cockpit(
     look: &Look,
@@ -100,6 +120,7 @@ pub fn cockpit(
     if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {
         keys.add(&own.display().to_string(), &bytes)?;
     }
+    let manners = super::run::machine_of(paths)?.cockpit;
     Ok(Settings {
         theme,
         keymap: Keymap::new(&keys.read()?)?,
@@ -107,5 +128,8 @@ pub fn cockpit(
         can_arm: true,
         database: database.to_owned(),
         clock: Clock::live(),
+        mouse: manners.mouse && !look.no_mouse,
+        bell: manners.bell,
+        library: None,
     })
 }
