@@ -121,23 +121,21 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
     }
     paths.prepare()?;
     let by = config::principal(Via::Cockpit);
-    let rehearsal = config::rehearsal(args, paths)?;
     if args.auto {
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
+        let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
     if !on_terminal() {
         let what = "a rehearsal needs a terminal, or --auto";
         return Err(Failure::new(Exit::Usage, what).into());
     }
-    let settings = cockpit(paths, look, "ecommerce")?;
-    rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
+    let scenario = config::scenario(args, paths)?;
+    rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, &mut out)
 }
 
-fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
-    let terminal = config::Terminal::of_environment();
-    let by = config::principal(Via::Cockpit);
-    Ok(config::cockpit(look, &terminal, paths, by, database)?)
+fn theme(paths: &Paths, look: &Look) -> Result<tui::Theme, Report> {
+    Ok(config::theme(look, &config::Terminal::of_environment(), paths)?)
 }
 
 fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
@@ -188,12 +186,16 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
 
 /// The cockpit of a real release; leaving it changes nothing.
 fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
-    let settings = cockpit(&local.paths, look, "")?;
+    let theme = theme(&local.paths, look)?;
     let runtime = runtime()?;
     let release = runtime.block_on(async {
+        let opening = tui::Opening { rehearsal: None, what: format!("{id}: reaching its engine") };
+        let opened = tui::open(&theme, &opening).wrap_err("failed to show the cockpit")?;
+        let by = config::principal(Via::Cockpit);
+        let settings = config::cockpit(theme, &local.paths, by, "")?;
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        opened.run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
         Ok::<_, Report>(follower.snapshot().release.clone())
     })?;

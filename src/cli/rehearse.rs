@@ -6,7 +6,7 @@ use std::time::Duration;
 use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
-use crate::config::{Listed, Paths, Rehearsal, digest};
+use crate::config::{self, Listed, Paths, Rehearsal, args, digest};
 use crate::engine::handle::Handle;
 use crate::engine::{Engine, Launch, launch};
 use crate::error::Exit;
@@ -17,7 +17,8 @@ use crate::release::{
 use crate::report::line::LineSettings;
 use crate::report::script::{self, Act};
 use crate::report::{json, line};
-use crate::sim::{Settings, Theatre, build, scenario};
+use crate::sim::scenario::{self, Scenario};
+use crate::sim::{Settings, Theatre, build};
 use crate::tui;
 use crate::world::{Clock, disk, machine};
 
@@ -156,23 +157,31 @@ fn claim(paths: &Paths, at: Wall) -> Result<ReleaseId, Report> {
 
 /// Flies a rehearsal in the cockpit, on time that runs `speed` times as fast as real time.
 pub(super) fn cockpit(
-    rehearsal: Rehearsal,
+    args: &args::Rehearse,
+    scenario: Scenario,
     paths: &Paths,
     by: &Principal,
-    settings: tui::Settings,
+    theme: tui::Theme,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let speed = rehearsal.speed;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
     let release = runtime.block_on(async {
+        let opening = tui::Opening {
+            rehearsal: Some(scenario.name.clone()),
+            what: "the shipped plan, a simulated cluster, and a journal".to_owned(),
+        };
+        let opened = tui::open(&theme, &opening).wrap_err("failed to show the cockpit")?;
+        let settings = config::cockpit(theme, paths, by.clone(), "ecommerce")?;
+        let rehearsal = config::rehearsal_of(scenario, args)?;
+        let speed = rehearsal.speed;
         let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        opened.run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
         driving.abort();
         drop(theatre);
@@ -247,6 +256,6 @@ fn act(act: &scenario::Act) -> Act {
             P::UndoRestore => Press::UndoRestore,
             P::Abort => Press::Abort,
         },
-        comment: scenario::Scenario::comment(act),
+        comment: Scenario::comment(act),
     }
 }

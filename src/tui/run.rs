@@ -5,10 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
+use ratatui::Frame;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
+use super::screen::opening::Opening;
 use super::terminal::{Keyboard, Screen};
+use super::theme::Theme;
 use crate::engine::handle::{Clock, Handle};
 
 /// Data is drawn at most this often.
@@ -32,19 +35,47 @@ pub enum TuiError {
     Broken,
 }
 
-/// Runs the cockpit until its operator leaves.
+/// The terminal, taken over, with a first frame on it.
+pub struct Opened {
+    signals: Signals,
+    // In this order: the thread lets go of the terminal before the terminal is given back.
+    keyboard: Keyboard,
+    screen: Screen,
+}
+
+/// Takes the terminal over and shows at once what is being opened, because opening it takes its
+/// time. Keys wait until the cockpit runs. To be called within the runtime that will run it;
+/// dropping what it gives back gives the terminal back.
+pub fn open(theme: &Theme, opening: &Opening) -> Result<Opened, TuiError> {
+    Ok(take_over(|frame| opening.draw(frame, theme))?)
+}
+
+/// Runs a cockpit for which nothing has to be opened, until its operator leaves.
 pub async fn run(handle: Handle, settings: Settings) -> Result<Leave, TuiError> {
-    let mut signals = Signals::listen()?;
-    let clock = settings.clock.clone();
+    take_over(|_| {})?.run(handle, settings).await
+}
+
+fn take_over(first: impl FnOnce(&mut Frame)) -> io::Result<Opened> {
+    let signals = Signals::listen()?;
     let mut screen = Screen::take()?;
-    let mut keyboard = Keyboard::open()?;
-    let size = screen.terminal.size()?;
-    let mut desk = Desk::new(handle, settings, (size.width, size.height));
-    let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
-    // The thread lets go of the terminal before the terminal is given back.
-    drop(keyboard);
-    drop(screen);
-    left
+    screen.terminal.draw(first)?;
+    let keyboard = Keyboard::open()?;
+    Ok(Opened { signals, keyboard, screen })
+}
+
+impl Opened {
+    /// Runs the cockpit until its operator leaves.
+    pub async fn run(self, handle: Handle, settings: Settings) -> Result<Leave, TuiError> {
+        let Self { mut signals, mut keyboard, mut screen } = self;
+        let clock = settings.clock.clone();
+        let size = screen.terminal.size()?;
+        let mut desk = Desk::new(handle, settings, (size.width, size.height));
+        let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
+        // The thread lets go of the terminal before the terminal is given back.
+        drop(keyboard);
+        drop(screen);
+        left
+    }
 }
 
 async fn turn(
