@@ -126,11 +126,11 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
+    let scenario = config::scenario(args, paths)?;
     if !on_terminal() {
         let what = "a rehearsal needs a terminal, or --auto";
         return Err(Failure::new(Exit::Usage, what).into());
     }
-    let scenario = config::scenario(args, paths)?;
     rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, &mut out)
 }
 
