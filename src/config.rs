@@ -15,10 +15,12 @@ mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
-pub use look::{Terminal, cockpit, environment, plain};
+pub use look::{Terminal, cockpit, environment, plain, theme};
 pub use paths::{PathError, Paths};
 pub use policy::PinnedPolicy;
-pub use resolve::{ConfigError, Listed, Rehearsal, digest, principal, rehearsal, scenarios};
+pub use resolve::{
+    ConfigError, Listed, Rehearsal, digest, principal, rehearsal, rehearsal_of, scenario, scenarios,
+};
 pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};
 pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};

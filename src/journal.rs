@@ -11,6 +11,7 @@ mod environment;
 mod error;
 mod library;
 mod queue;
+mod record;
 
 pub mod line;
 pub mod reader;

@@ -40,7 +40,8 @@ pub use keys::{Binding, BindingSpec, Chord, KEYS, KeySpec, Keymap, KeymapError, 
 pub use library::{Library, Opening, Row, Shelf, Standing};
 pub use mouse::on_mouse;
 pub use on_key::{Did, on_key, on_paste, on_tick};
-pub use run::{Leave, TuiError, replay, run};
+pub use run::{Leave, Opened, TuiError, open, replay, run};
+pub use screen::first_frame::FirstFrame;
 pub use screen::own_log::listen;
 pub use terminal::reset;
 pub use theme::{Ansi, ColorSpec, Depth, Role, StyleSpec, THEMES, Theme, ThemeError, ThemeSpec};

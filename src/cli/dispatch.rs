@@ -87,7 +87,7 @@ fn timeline(args: &args::Timeline, paths: &Paths) -> Result<Exit, Report> {
 /// A pipe gets lines, a terminal the screens.
 fn replay(args: &args::Replay, paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let stage = if on_terminal() && !args.plain {
-        Stage::Screens(Box::new(cockpit(paths, look, "")?), args.speed)
+        Stage::Screens(Box::new(cockpit(theme(paths, look)?, paths, look, "")?), args.speed)
     } else {
         Stage::Lines
     };
@@ -143,7 +143,7 @@ fn home(paths: &Paths, look: &Look) -> Result<Exit, Report> {
 
 /// The cockpit without a release: it begins with the list.
 fn choose(local: &Local, look: &Look) -> Result<Exit, Report> {
-    let settings = cockpit(&local.paths, look, "")?;
+    let settings = cockpit(theme(&local.paths, look)?, &local.paths, look, "")?;
     let runtime = runtime()?;
     let (left, shown) = runtime.block_on(async {
         let left = tui::run(super::shelf::nothing(local)?, settings)
@@ -166,22 +166,25 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
     }
     paths.prepare()?;
     let by = config::principal(Via::Cockpit);
-    let rehearsal = config::rehearsal(args, paths)?;
     if args.auto {
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
+        let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
     if args.plain && plain::can_be_asked() {
         let settings = lines(look, DATABASE, |release, _| Exit::of_result(release).code());
+        let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::plain(rehearsal, paths, &by, settings, &mut out);
     }
+    // An unknown scenario is named before the lack of a terminal.
+    let scenario = config::scenario(args, paths)?;
     if !on_terminal() {
         let what = "a rehearsal asks for decisions, and nobody can type here";
         let hint = "add --auto: a scripted operator decides, and plain lines are printed";
         return Err(Failure::new(Exit::Usage, what).with_hint(hint).into());
     }
-    let settings = cockpit(paths, look, DATABASE)?;
-    rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
+    let settings = |theme| cockpit(theme, paths, look, DATABASE);
+    rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, settings, &mut out)
 }
 
 /// The database of the rehearsed shop.
@@ -193,10 +196,18 @@ fn lines(look: &Look, database: &str, code: fn(&Release, &Link) -> u8) -> PlainS
     config::plain(look, &terminal, by, database, LineSettings::new(code))
 }
 
-fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
-    let terminal = config::Terminal::of_environment();
+fn theme(paths: &Paths, look: &Look) -> Result<tui::Theme, Report> {
+    Ok(config::theme(look, &config::Terminal::of_environment(), paths)?)
+}
+
+fn cockpit(
+    theme: tui::Theme,
+    paths: &Paths,
+    look: &Look,
+    database: &str,
+) -> Result<tui::Settings, Report> {
     let by = config::principal(Via::Cockpit);
-    let mut settings = config::cockpit(look, &terminal, paths, by, database)?;
+    let mut settings = config::cockpit(theme, look, paths, by, database)?;
     settings.library = Some(Arc::new(super::shelf::Releases::new(local(paths)?)));
     // From here on what gonogo says of itself has a screen.
     tui::listen();
@@ -258,13 +269,17 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
 
 /// The cockpit of a real release; leaving it changes nothing.
 fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
-    let settings = cockpit(&local.paths, look, "")?;
+    let theme = theme(&local.paths, look)?;
     let runtime = runtime()?;
     let (left, release) = runtime.block_on(async {
+        let first = tui::FirstFrame { rehearsal: None, what: format!("{id}: reaching its engine") };
+        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        let settings = cockpit(theme, &local.paths, look, "")?;
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();
         // Another release may be the one that was looked at last; the exit is this one's.
-        let (left, _) = tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        let (left, _) =
+            opened.run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
         Ok::<_, Report>((left, follower.snapshot().release.clone()))
     })?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
-use crate::config::{Listed, Paths, Rehearsal, digest};
+use crate::config::{self, Listed, Paths, Rehearsal, args, digest};
 use crate::engine::handle::{Follower, Handle};
 use crate::engine::{Engine, Launch, launch};
 use crate::error::Exit;
@@ -20,7 +20,8 @@ use crate::report::plain::PlainSettings;
 use crate::report::script::{self, Act};
 use crate::report::summary::write_lines;
 use crate::report::{json, line, words};
-use crate::sim::{Settings, Theatre, build, scenario};
+use crate::sim::scenario::{self, Scenario};
+use crate::sim::{Settings, Theatre, build};
 use crate::tui;
 use crate::world::{Clock, disk, machine};
 
@@ -170,14 +171,24 @@ fn claim(paths: &Paths, at: Wall) -> Result<ReleaseId, Report> {
 
 /// Flies a rehearsal in the cockpit, on time that runs `speed` times as fast as real time.
 pub(super) fn cockpit(
-    rehearsal: Rehearsal,
+    args: &args::Rehearse,
+    scenario: Scenario,
     paths: &Paths,
     by: &Principal,
-    settings: tui::Settings,
+    theme: tui::Theme,
+    settings: impl FnOnce(tui::Theme) -> Result<tui::Settings, Report>,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let (left, seen) = attended(rehearsal, paths, by, async |handle| {
-        let shown = tui::run(handle, settings).await.wrap_err("failed to show the cockpit");
+    let begin = || {
+        let first = tui::FirstFrame {
+            rehearsal: Some(scenario.name.clone()),
+            what: "the shipped plan, a simulated cluster, and a journal".to_owned(),
+        };
+        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        Ok((config::rehearsal_of(scenario, args)?, (opened, settings(theme)?)))
+    };
+    let (left, seen) = attended(begin, paths, by, async |handle, (opened, settings)| {
+        let shown = opened.run(handle, settings).await.wrap_err("failed to show the cockpit");
         shown.map(|(left, _)| left)
     })?;
     if left == tui::Leave::HungUp {
@@ -197,30 +208,33 @@ pub(super) fn plain(
     settings: PlainSettings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let ((), seen) = attended(rehearsal, paths, by, async |handle| {
+    let begin = || Ok((rehearsal, settings));
+    let ((), seen) = attended(begin, paths, by, async |handle, settings| {
         super::plain::talk(handle, settings).await.map(drop)
     })?;
     farewell(&seen.snapshot().release, out)
 }
 
-/// Runs a rehearsal for as long as `watch` looks on; gives its answer and what there was to see.
-fn attended<T>(
-    rehearsal: Rehearsal,
+/// Runs the rehearsal that `begin` gives for as long as `watch` looks on; gives its answer and
+/// what there was to see.
+fn attended<S, T>(
+    begin: impl FnOnce() -> Result<(Rehearsal, S), Report>,
     paths: &Paths,
     by: &Principal,
-    watch: impl AsyncFnOnce(Handle) -> Result<T, Report>,
+    watch: impl AsyncFnOnce(Handle, S) -> Result<T, Report>,
 ) -> Result<(T, Follower), Report> {
-    let speed = rehearsal.speed;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
     let (left, seen) = runtime.block_on(async {
+        let (rehearsal, with) = begin()?;
+        let speed = rehearsal.speed;
         let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut seen = handle.follow();
-        let left = watch(handle).await?;
+        let left = watch(handle, with).await?;
         seen.catch_up();
         driving.abort();
         drop(theatre);
@@ -301,6 +315,6 @@ fn act(act: &scenario::Act) -> Act {
             P::UndoRestore => Press::UndoRestore,
             P::Abort => Press::Abort,
         },
-        comment: scenario::Scenario::comment(act),
+        comment: Scenario::comment(act),
     }
 }

@@ -86,14 +86,8 @@ pub fn plain(
     }
 }
 
-/// Everything a cockpit needs beside its release.
-pub fn cockpit(
-    look: &Look,
-    terminal: &Terminal,
-    paths: &Paths,
-    principal: Principal,
-    database: &str,
-) -> Result<Settings, ConfigError> {
+/// How the cockpit looks. Quick: a first frame waits for it.
+pub fn theme(look: &Look, terminal: &Terminal, paths: &Paths) -> Result<Theme, ConfigError> {
     let depth = terminal.depth(look.color);
     let ascii = look.ascii || terminal.is_ascii();
     let name = look.theme.as_deref().unwrap_or("dark");
@@ -102,19 +96,25 @@ pub fn cockpit(
     } else {
         paths.config.join("themes").join(format!("{name}.yaml"))
     };
-    let theme = match (disk::read(&theme, FILE_BYTES_MAX)?, Theme::shipped(name, depth, ascii)) {
-        (Some(bytes), _) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let spec: ThemeSpec = Layers::shipped(&theme.display().to_string(), &text)?.read()?;
-            Theme::new(&spec, depth, ascii).map_err(ConfigError::Theme)?
-        }
-        (None, Some(shipped)) => shipped,
-        (None, None) => {
-            let known: Vec<&str> = THEMES.iter().map(|(name, _)| *name).collect();
-            let (name, known) = (name.to_owned(), known.join(", "));
-            return Err(ConfigError::NoTheme { name, known });
-        }
-    };
+    if let Some(bytes) = disk::read(&theme, FILE_BYTES_MAX)? {
+        let text = String::from_utf8_lossy(&bytes);
+        let spec: ThemeSpec = Layers::shipped(&theme.display().to_string(), &text)?.read()?;
+        return Theme::new(&spec, depth, ascii).map_err(ConfigError::Theme);
+    }
+    Theme::shipped(name, depth, ascii).ok_or_else(|| {
+        let known: Vec<&str> = THEMES.iter().map(|(name, _)| *name).collect();
+        ConfigError::NoTheme { name: name.to_owned(), known: known.join(", ") }
+    })
+}
+
+/// Everything a cockpit needs beside its release.
+pub fn cockpit(
+    theme: Theme,
+    look: &Look,
+    paths: &Paths,
+    principal: Principal,
+    database: &str,
+) -> Result<Settings, ConfigError> {
     let mut keys = Layers::shipped("config/keys.yaml (shipped)", KEYS)?;
     let own = paths.config.join("keys.yaml");
     if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {

@@ -538,7 +538,7 @@ fn whole_records(lines: &[u8]) -> Vec<Record> {
     let whole = lines.split(|byte| *byte == b'\n').filter(|line| line::is_whole(line));
     whole
         .filter_map(|line| match line::parse(line)? {
-            Line::Known(record) => Some(*record),
+            Line::Known(record) => Some(record),
             Line::Foreign(_) => None,
         })
         .collect()

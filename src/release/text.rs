@@ -93,7 +93,9 @@ pub fn hidden(c: char) -> bool {
 
 impl From<String> for Clean {
     fn from(text: String) -> Self {
-        if text.chars().any(|c| c == '\t' || hidden(c)) {
+        // Quick where it is plain ASCII, as almost all of a journal is.
+        let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        if !plain && text.chars().any(|c| c == '\t' || hidden(c)) {
             return Self::new(&text);
         }
         Self(text)

@@ -5,10 +5,13 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
+use ratatui::Frame;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
+use super::screen::first_frame::FirstFrame;
 use super::terminal::{Keyboard, Screen};
+use super::theme::Theme;
 use crate::engine::handle::{Clock, Handle, Tape};
 use crate::release::Release;
 
@@ -39,36 +42,73 @@ pub enum TuiError {
     Broken,
 }
 
-/// Runs the cockpit until its operator leaves; answers how, and the release shown last.
+/// The terminal, taken over, with a first frame on it.
+pub struct Opened {
+    signals: Signals,
+    // In this order: the thread lets go of the terminal before the terminal is given back.
+    keyboard: Keyboard,
+    screen: Screen,
+}
+
+/// Takes the terminal over and shows at once what is being opened, because opening it takes its
+/// time. Keys wait until the cockpit runs. To be called within the runtime that will run it;
+/// dropping what it gives back gives the terminal back.
+pub fn open(theme: &Theme, first: &FirstFrame) -> Result<Opened, TuiError> {
+    Ok(take_over(|frame| first.draw(frame, theme))?)
+}
+
+/// Runs a cockpit for which nothing has to be opened.
 pub async fn run(handle: Handle, settings: Settings) -> Result<(Leave, Release), TuiError> {
-    let (clock, mouse) = (settings.clock.clone(), settings.mouse);
-    sit(clock, mouse, |size| Desk::new(handle, settings, size)).await
+    take_over(|_| {})?.run(handle, settings).await
 }
 
 /// Plays a recorded release, so many times as fast as it was, until the operator leaves.
 pub async fn replay(tape: Tape, settings: Settings, speed: f64) -> Result<Leave, TuiError> {
     let (clock, mouse) = (settings.clock.clone(), settings.mouse);
-    Ok(sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
+    let opened = take_over(|_| {})?;
+    Ok(opened.sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
 }
 
-async fn sit(
-    clock: Clock,
-    mouse: bool,
-    desk: impl FnOnce((u16, u16)) -> Desk,
-) -> Result<(Leave, Release), TuiError> {
-    let mut signals = Signals::listen()?;
-    let mut screen = Screen::take(mouse)?;
-    let mut keyboard = Keyboard::open()?;
-    let size = screen.terminal.size()?;
-    let mut desk = desk((size.width, size.height));
-    let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
-    // The thread lets go of the terminal before the terminal is given back.
-    drop(keyboard);
-    let takes_words = screen.give_back();
-    desk.catch_up();
-    // To a terminal that takes nothing any more nobody can say a last word.
-    let left = if takes_words { left? } else { Leave::HungUp };
-    Ok((left, desk.snapshot().release.clone()))
+fn take_over(first: impl FnOnce(&mut Frame)) -> io::Result<Opened> {
+    let signals = Signals::listen()?;
+    let mut screen = Screen::take()?;
+    screen.terminal.draw(first)?;
+    let keyboard = Keyboard::open()?;
+    Ok(Opened { signals, keyboard, screen })
+}
+
+impl Opened {
+    /// Runs the cockpit until its operator leaves; answers how, and the release shown last.
+    pub async fn run(
+        self,
+        handle: Handle,
+        settings: Settings,
+    ) -> Result<(Leave, Release), TuiError> {
+        let (clock, mouse) = (settings.clock.clone(), settings.mouse);
+        self.sit(clock, mouse, |size| Desk::new(handle, settings, size)).await
+    }
+
+    async fn sit(
+        self,
+        clock: Clock,
+        mouse: bool,
+        desk: impl FnOnce((u16, u16)) -> Desk,
+    ) -> Result<(Leave, Release), TuiError> {
+        let Self { mut signals, mut keyboard, mut screen } = self;
+        if mouse {
+            screen.mouse(true)?;
+        }
+        let size = screen.terminal.size()?;
+        let mut desk = desk((size.width, size.height));
+        let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
+        // The thread lets go of the terminal before the terminal is given back.
+        drop(keyboard);
+        let takes_words = screen.give_back();
+        desk.catch_up();
+        // To a terminal that takes nothing any more nobody can say a last word.
+        let left = if takes_words { left? } else { Leave::HungUp };
+        Ok((left, desk.snapshot().release.clone()))
+    }
 }
 
 async fn turn(

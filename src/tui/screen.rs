@@ -3,6 +3,7 @@
 //! A new screen is a file, a variant of [`Screen`], and an arm in each function here.
 
 pub(super) mod findings;
+pub(super) mod first_frame;
 pub(super) mod own_log;
 pub(super) mod release;
 pub(super) mod releases;

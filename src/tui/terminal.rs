@@ -46,14 +46,14 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn take(mouse: bool) -> io::Result<Self> {
+    pub(super) fn take() -> io::Result<Self> {
         restore_on_panic();
-        enter(mouse)?;
+        enter(false)?;
         let open = || {
             let outlet = Outlet::to(stdout())?;
             let progress = outlet.progress();
             let terminal = ratatui::Terminal::new(CrosstermBackend::new(outlet))?;
-            Ok(Self { terminal, progress, mouse })
+            Ok(Self { terminal, progress, mouse: false })
         };
         open().inspect_err(|_| give_back())
     }
