@@ -14,7 +14,7 @@ mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
-pub use look::{Terminal, cockpit, environment};
+pub use look::{Terminal, cockpit, environment, plain};
 pub use paths::{PathError, Paths};
 pub use resolve::{
     ConfigError, Listed, Rehearsal, digest, policy_of, principal, rehearsal, scenarios,

@@ -18,10 +18,10 @@ use crate::journal::{Holder, LockError, Wanted};
 use crate::release::{Clean, Release, ReleaseId, ReleaseResult};
 use crate::report::line::LineSettings;
 use crate::report::{json, line};
-use crate::world::disk;
 use crate::world::shell::Shell;
 use crate::world::shell::clean_env;
 use crate::world::workspace::Workspace;
+use crate::world::{disk, machine};
 
 /// How long an engine may keep the environment of a release that has ended, and how often that is
 /// looked at.
@@ -107,7 +107,7 @@ async fn wait_until_free(local: &Local, environment: &Clean) -> Result<(), LockE
 }
 
 /// What following came to: the release's own code, unless its engine is gone.
-fn exit_of(release: &Release, link: &Link) -> Exit {
+pub(super) fn exit_of(release: &Release, link: &Link) -> Exit {
     match link {
         Link::Lost { .. } if release.result.is_none() => Exit::Unreachable,
         Link::Lost { .. } | Link::Closed | Link::Live => Exit::of_result(release),
@@ -152,7 +152,8 @@ pub(super) async fn follow(
         match how {
             Follow::Json => json::follow(handle, out, false).await,
             Follow::Lines | Follow::Detached => {
-                let settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                let mut settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                settings.columns = machine::terminal_columns();
                 line::follow(handle, out, settings).await
             }
         }
