@@ -15,7 +15,7 @@ mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
-pub use look::{Terminal, cockpit, environment};
+pub use look::{Terminal, cockpit, environment, plain};
 pub use paths::{PathError, Paths};
 pub use policy::PinnedPolicy;
 pub use resolve::{ConfigError, Listed, Rehearsal, digest, principal, rehearsal, scenarios};

@@ -7,14 +7,18 @@ use clap::CommandFactory as _;
 use color_eyre::eyre::{Report, WrapErr as _};
 
 use super::reach::Local;
-use super::run::{Follow, follow, late, start};
+use super::replay::Stage;
+use super::run::{Follow, exit_of, follow, late, start};
 use super::timeline::Form;
-use super::{ask, engine, rehearse};
+use super::{ask, engine, plain, rehearse};
 use crate::config::args::{self, Args, Look, Sub};
 use crate::config::{self, Paths};
+use crate::engine::handle::Link;
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
-use crate::release::{Ask, Clean, ReleaseId, Via};
+use crate::release::{Ask, Clean, Release, ReleaseId, Via};
+use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::tui;
 use crate::world::Clock;
 
@@ -50,6 +54,12 @@ pub fn dispatch(args: Args) -> Result<Exit, Report> {
             super::verify(&library(&paths), name(args.release.as_ref()), &mut std::io::stdout())
         }
         Some(Sub::Timeline(args)) => timeline(&args, &paths),
+        Some(Sub::Report(args)) => {
+            let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
+            let which = name(args.release.as_ref());
+            super::report(&library(&paths), which, args.html, &mut out, &mut notes)
+        }
+        Some(Sub::Replay(args)) => replay(&args, &paths, &look),
         Some(other) => by_hand(other, &paths),
     }
 }
@@ -71,6 +81,20 @@ fn timeline(args: &args::Timeline, paths: &Paths) -> Result<Exit, Report> {
     let which = name(args.release.as_ref());
     let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
     super::timeline(&library(paths), which, form, &mut out, &mut notes)
+}
+
+/// A pipe gets lines, a terminal the screens.
+fn replay(args: &args::Replay, paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let stage = if on_terminal() && !args.plain {
+        Stage::Screens(Box::new(cockpit(paths, look, "")?), args.speed)
+    } else {
+        Stage::Lines
+    };
+    let (library, which) = (library(paths), name(args.release.as_ref()));
+    let runtime = runtime()?;
+    let exit = runtime.block_on(super::replay(&library, which, stage, &mut std::io::stdout()))?;
+    runtime.shutdown_background();
+    Ok(exit)
 }
 
 fn exe() -> Result<PathBuf, Report> {
@@ -126,12 +150,26 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
-    if !on_terminal() {
-        let what = "a rehearsal needs a terminal, or --auto";
-        return Err(Failure::new(Exit::Usage, what).into());
+    if args.plain && plain::can_be_asked() {
+        let settings = lines(look, DATABASE, |release, _| Exit::of_result(release).code());
+        return rehearse::plain(rehearsal, paths, &by, settings, &mut out);
     }
-    let settings = cockpit(paths, look, "ecommerce")?;
+    if !on_terminal() {
+        let what = "a rehearsal asks for decisions, and nobody can type here";
+        let hint = "add --auto: a scripted operator decides, and plain lines are printed";
+        return Err(Failure::new(Exit::Usage, what).with_hint(hint).into());
+    }
+    let settings = cockpit(paths, look, DATABASE)?;
     rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
+}
+
+/// The database of the rehearsed shop.
+const DATABASE: &str = "ecommerce";
+
+fn lines(look: &Look, database: &str, code: fn(&Release, &Link) -> u8) -> PlainSettings {
+    let terminal = config::Terminal::of_environment();
+    let by = config::principal(Via::Cockpit);
+    config::plain(look, &terminal, by, database, LineSettings::new(code))
 }
 
 fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
@@ -143,9 +181,13 @@ fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, 
 fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let local = local(paths)?;
     let repository = std::env::current_dir().wrap_err("failed to find the current directory")?;
-    let attended = on_terminal() && !args.plain && !args.json && !args.detach;
+    let talks = args.plain && plain::can_be_asked();
+    let attended = (on_terminal() && !args.plain || talks) && !args.json && !args.detach;
     let runtime = runtime()?;
     let id = runtime.block_on(start(&local, args, &repository, config::environment(), attended))?;
+    if attended && talks {
+        return talk(&local, &id, look);
+    }
     if attended {
         return watch(&local, &id, look);
     }
@@ -172,6 +214,9 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
     let id = local.running(args.release)?;
     if on_terminal() && !args.plain && !args.json {
         return watch(&local, &id, look);
+    }
+    if args.plain && plain::can_be_asked() && !args.json {
+        return talk(&local, &id, look);
     }
     let how = if args.json { Follow::Json } else { Follow::Lines };
     let exit = runtime()?.block_on(async {
@@ -203,6 +248,21 @@ fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::of_result(&release))
+}
+
+/// A real release in plain lines; leaving it changes nothing.
+fn talk(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
+    let settings = lines(look, "", |release, link| exit_of(release, link).code());
+    let runtime = runtime()?;
+    let end = runtime.block_on(async {
+        let handle = local.reach(id, super::reach::DRIVE).await?;
+        plain::talk(handle, settings).await
+    })?;
+    // The thread that reads the terminal is not waited for.
+    runtime.shutdown_background();
+    let exit = exit_of(&end.release, &end.link);
+    detached(id, exit);
+    Ok(exit)
 }
 
 /// What the keys do, from a shell.

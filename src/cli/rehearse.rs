@@ -7,16 +7,19 @@ use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
 use crate::config::{Listed, Paths, Rehearsal, digest};
-use crate::engine::handle::Handle;
+use crate::engine::handle::{Follower, Handle};
 use crate::engine::{Engine, Launch, launch};
 use crate::error::Exit;
 use crate::journal::{Driver, Journal};
 use crate::release::{
-    Clean, Digest, Opened, Principal, Rehearsal as Mark, ReleaseId, Revision, SessionId, Start,
+    Clean, Digest, Opened, Principal, Rehearsal as Mark, Release, ReleaseId, Revision, SessionId,
+    Start,
 };
 use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::report::script::{self, Act};
-use crate::report::{json, line};
+use crate::report::summary::write_lines;
+use crate::report::{json, line, words};
 use crate::sim::{Settings, Theatre, build, scenario};
 use crate::tui;
 use crate::world::{Clock, disk, machine};
@@ -124,6 +127,7 @@ pub(super) fn rehearse(
     runtime.block_on(async {
         let Flight { handle, engine, theatre, acts } = prepare(rehearsal, paths, by, 1.0, false)?;
         let driving = tokio::spawn(engine.run());
+        let mut seen = handle.follow();
         let script = tokio::spawn({
             let (handle, acts) = (handle.clone(), acts.clone());
             async move { script::play(&handle, &acts).await }
@@ -143,8 +147,18 @@ pub(super) fn rehearse(
         script.abort();
         driving.abort();
         drop(theatre);
+        if output == Output::Lines {
+            seen.catch_up();
+            writeln!(out)?;
+            write_lines(out, &debriefed(&seen))?;
+        }
         Ok(Exit::of_result(&end.release))
     })
+}
+
+fn debriefed(seen: &Follower) -> Vec<Clean> {
+    let snapshot = seen.snapshot();
+    words::debrief(&snapshot.records, &snapshot.live.telemetry.faults)
 }
 
 /// Claims the folder of a new release: `r-1123.1`, `r-1123.2`, …
@@ -162,30 +176,65 @@ pub(super) fn cockpit(
     settings: tui::Settings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
+    let seen = attended(rehearsal, paths, by, async |handle| {
+        tui::run(handle, settings).await.wrap_err("failed to show the cockpit").map(drop)
+    })?;
+    if seen.snapshot().release.result.is_some() {
+        write_lines(out, &debriefed(&seen))?;
+    }
+    farewell(&seen.snapshot().release, out)
+}
+
+/// Flies a rehearsal in plain lines, on time that runs `speed` times as fast as real time.
+pub(super) fn plain(
+    rehearsal: Rehearsal,
+    paths: &Paths,
+    by: &Principal,
+    settings: PlainSettings,
+    out: &mut dyn Write,
+) -> Result<Exit, Report> {
+    let seen = attended(rehearsal, paths, by, async |handle| {
+        super::plain::talk(handle, settings).await.map(drop)
+    })?;
+    farewell(&seen.snapshot().release, out)
+}
+
+/// Runs a rehearsal for as long as `watch` looks on; gives what there was to see.
+fn attended(
+    rehearsal: Rehearsal,
+    paths: &Paths,
+    by: &Principal,
+    watch: impl AsyncFnOnce(Handle) -> Result<(), Report>,
+) -> Result<Follower, Report> {
     let speed = rehearsal.speed;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
-    let release = runtime.block_on(async {
+    let seen = runtime.block_on(async {
         let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
-        let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
-        follower.catch_up();
+        let mut seen = handle.follow();
+        watch(handle).await?;
+        seen.catch_up();
         driving.abort();
         drop(theatre);
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>(seen)
     })?;
     runtime.shutdown_background();
+    Ok(seen)
+}
+
+/// The last words on a rehearsal that somebody flew.
+fn farewell(release: &Release, out: &mut dyn Write) -> Result<Exit, Report> {
     let sentence = match &release.result {
         Some(result) => result.sentence(),
-        None => "left before its end; a rehearsal does not go on without its cockpit".to_owned(),
+        None => "left before its end; a rehearsal does not go on without you".to_owned(),
     };
     writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
-    writeln!(out, "gonogo timeline {} tells it again", release.id)?;
-    Ok(Exit::of_result(&release))
+    writeln!(out, "gonogo timeline {} tells it again, gonogo replay plays it", release.id)?;
+    Ok(Exit::of_result(release))
 }
 
 /// A revision that depends on the scenario and the seed alone.

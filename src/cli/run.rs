@@ -149,7 +149,7 @@ async fn wait_in_line(local: &Local, environment: &Clean) -> Result<Place, LockE
 }
 
 /// What following came to: the release's own code, unless its engine is gone.
-fn exit_of(release: &Release, link: &Link) -> Exit {
+pub(super) fn exit_of(release: &Release, link: &Link) -> Exit {
     match link {
         Link::Lost { .. } if release.result.is_none() => Exit::Unreachable,
         Link::Lost { .. } | Link::Closed | Link::Live => Exit::of_result(release),
@@ -194,7 +194,8 @@ pub(super) async fn follow(
         match how {
             Follow::Json => json::follow(handle, out, false).await,
             Follow::Lines | Follow::Detached => {
-                let settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                let mut settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                settings.columns = machine::terminal_columns();
                 line::follow(handle, out, settings).await
             }
         }

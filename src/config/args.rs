@@ -72,6 +72,10 @@ pub enum Sub {
     Show(Which),
     /// Show everything that happened, a line each
     Timeline(Timeline),
+    /// Play a release on the screens again: pause, speed, from decision to decision
+    Replay(Replay),
+    /// Report each control of a release with the records that prove it
+    Report(ReportArgs),
     /// Check a journal: chain, checksums, invariants
     Verify(Which),
     /// Print the JSON Schema of a configuration file
@@ -100,6 +104,9 @@ pub struct Rehearse {
     /// With --auto: print the journal's records, one JSON document a line
     #[arg(long, requires = "auto")]
     pub json: bool,
+    /// Fly it in plain lines, with typed words instead of a screen
+    #[arg(long)]
+    pub plain: bool,
     /// How many times faster than real time it runs
     #[arg(long, default_value_t = 30.0, value_name = "N")]
     pub speed: f64,
@@ -134,7 +141,7 @@ pub struct Run {
     /// Print the journal's records, one JSON document a line
     #[arg(long)]
     pub json: bool,
-    /// Print plain lines even on a terminal
+    /// Plain lines and typed words instead of a screen; lines only when nobody can type
     #[arg(long)]
     pub plain: bool,
     /// Start it and return at once
@@ -146,7 +153,7 @@ pub struct Run {
 pub struct Attach {
     /// The release; otherwise the one that is running
     pub release: Option<ReleaseId>,
-    /// Print plain lines even on a terminal
+    /// Plain lines and typed words instead of a screen; lines only when nobody can type
     #[arg(long)]
     pub plain: bool,
     /// Print the journal's records, one JSON document a line
@@ -206,12 +213,33 @@ pub struct Restore {
 pub struct Timeline {
     /// The release; otherwise the newest
     pub release: Option<ReleaseId>,
-    /// As a Markdown table, for a post-mortem
+    /// A post-mortem in Markdown: summary, impact, timeline, who decided, follow-ups
     #[arg(long)]
     pub markdown: bool,
     /// The journal's records, one JSON document a line
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Replay {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+    /// How many times as fast as it was
+    #[arg(long, default_value_t = 10.0, value_name = "N")]
+    pub speed: f64,
+    /// Tell it in plain lines, at once
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+    /// As one HTML page that loads nothing, instead of Markdown
+    #[arg(long)]
+    pub html: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -7,9 +7,10 @@ use super::file::Layers;
 use super::paths::Paths;
 use super::resolve::ConfigError;
 use crate::release::Principal;
+use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::tui::{Depth, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
-use crate::world::Clock;
-use crate::world::disk;
+use crate::world::{Clock, disk, machine};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -64,6 +65,24 @@ pub fn environment() -> Vec<(String, String)> {
     let all = std::env::vars_os();
     all.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Everything a plain conversation needs beside its release.
+pub fn plain(
+    look: &Look,
+    terminal: &Terminal,
+    principal: Principal,
+    database: &str,
+    lines: LineSettings,
+) -> PlainSettings {
+    PlainSettings {
+        principal,
+        can_arm: true,
+        database: database.to_owned(),
+        clock: Clock::live(),
+        ascii: look.ascii || terminal.is_ascii(),
+        lines: LineSettings { columns: machine::terminal_columns(), ..lines },
+    }
 }
 
 /// Everything a cockpit needs beside its release.

@@ -1,6 +1,7 @@
 //! All that a cockpit, a headless client or a script sees of an engine: ask in, picture out.
 
 pub mod socket;
+mod tape;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::release::{
 pub use crate::world::Clock;
 use crate::world::logpipe::LogFile;
 pub use crate::world::logpipe::{Direction, LogLine, Stream};
+pub use tape::Tape;
 
 /// An input on its way to the engine, and where its answer goes.
 #[derive(Debug)]

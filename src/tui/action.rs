@@ -52,6 +52,8 @@ actions! {
     GoRelease "go-release",
     GoTimeline "go-timeline",
     GoGate "go-gate",
+    /// How a rehearsal went.
+    GoDebrief "go-debrief",
     Vote "vote",
     Arm "arm",
     Switch "switch",

@@ -43,6 +43,20 @@ impl Cockpit {
         cockpit
     }
 
+    /// Sits down before a tape that plays so many times as fast as it was.
+    pub fn replaying(
+        tape: crate::engine::handle::Tape,
+        speed: f64,
+        settings: Settings,
+        size: (u16, u16),
+    ) -> Self {
+        let terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("memory is writable");
+        let desk = Desk::playing(tape, speed, settings, size);
+        let mut cockpit = Self { desk, terminal, hand_ms: 0, left: false };
+        cockpit.look();
+        cockpit
+    }
+
     /// Presses a key, or keys one after the other: `B`, `gt`, `enter`, `ctrl-c`.
     pub fn press(&mut self, keys: &str) -> &mut Self {
         let keys = sequence(keys).unwrap_or_else(|| panic!("{keys:?} is no key"));

@@ -8,13 +8,14 @@ use ratatui::Frame;
 use tokio::task::JoinSet;
 
 use super::draw::draw;
-use super::keys::Keymap;
+use super::keys::{Chord, Keymap};
 use super::on_key::{Did, on_key, on_paste, on_tick};
 use super::popup::Popup;
+use super::replay::{Played, Player};
 use super::theme::{Role, Theme};
 use super::ui::{Ui, Who, is_cut_off};
-use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot};
-use crate::release::{Ask, Command, Principal, Refusal, Seq};
+use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot, Tape};
+use crate::release::{Ask, Clean, Command, Principal, Refusal, Seq};
 
 /// What a cockpit is given.
 #[derive(Clone, Debug)]
@@ -50,6 +51,10 @@ pub(super) struct Desk {
     theme: Theme,
     principal: Principal,
     asks: JoinSet<Answer>,
+    /// What plays, where no engine does.
+    player: Option<Player>,
+    /// Whether the debrief has opened by itself.
+    debriefed: bool,
 }
 
 impl Desk {
@@ -58,9 +63,39 @@ impl Desk {
         let who = Who { person: Some(principal.person.clone()), can_arm, database };
         let ui = Ui::new(who, Arc::new(keymap), size);
         let follower = handle.follow();
-        let mut desk = Self { handle, follower, ui, theme, principal, asks: JoinSet::new() };
+        let asks = JoinSet::new();
+        let (player, debriefed) = (None, false);
+        let mut desk = Self { handle, follower, ui, theme, principal, asks, player, debriefed };
         desk.catch_up();
         desk
+    }
+
+    /// A desk before a tape.
+    pub(super) fn playing(tape: Tape, speed: f64, settings: Settings, size: (u16, u16)) -> Self {
+        let mut desk = Self::new(tape.handle().clone(), settings, size);
+        desk.player = Some(Player::new(tape, speed));
+        desk.follow_tape();
+        desk
+    }
+
+    /// Takes the tape's handle, which is a new one after it went back, and says where it is.
+    fn follow_tape(&mut self) {
+        let Some(player) = &self.player else { return };
+        self.ui.replay = Some(player.bar());
+        self.handle = player.handle().clone();
+        self.follower = self.handle.follow();
+        self.catch_up();
+    }
+
+    /// How it went is said once, when a rehearsal is over and nothing else is open.
+    fn debrief(&mut self) {
+        let release = &self.follower.snapshot().release;
+        let rehearsal = release.start.as_deref().is_some_and(|start| start.rehearsal.is_some());
+        let over = rehearsal && release.result.is_some() && release.rollout.order.is_none();
+        if over && !self.debriefed && self.player.is_none() && self.ui.popup.is_none() {
+            self.debriefed = true;
+            self.ui.open(Popup::Debrief { top: 0 });
+        }
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -74,6 +109,7 @@ impl Desk {
     /// Takes in what is new, and reads the lines of the log that are in sight.
     pub(super) fn catch_up(&mut self) {
         self.follower.catch_up();
+        self.debrief();
         self.look();
     }
 
@@ -84,6 +120,18 @@ impl Desk {
 
     pub(super) fn key(&mut self, key: KeyEvent, now_ms: u64) -> Todo {
         self.ui.now_ms = now_ms;
+        let chord = Chord::of(key);
+        let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
+        if let Some(player) = self.player.as_mut().filter(|_| free) {
+            let played = player.key(chord);
+            if let Played::Refused(why) = &played {
+                self.ui.refuse(&Clean::new(why));
+            }
+            if played != Played::NotMine {
+                self.follow_tape();
+                return Todo::Nothing;
+            }
+        }
         let did = on_key(&mut self.ui, self.follower.snapshot(), key);
         let todo = self.follow_up(did);
         self.look();
@@ -103,6 +151,10 @@ impl Desk {
     /// What time alone brings.
     pub(super) fn tick(&mut self, now_ms: u64) {
         self.ui.now_ms = now_ms;
+        if let Some(player) = &mut self.player {
+            player.tick(now_ms);
+            self.ui.replay = Some(player.bar());
+        }
         let did = on_tick(&mut self.ui);
         self.follow_up(did);
     }
@@ -157,6 +209,9 @@ impl Desk {
             };
             Some(step.status == crate::release::StepStatus::Running)
         });
+        if self.player.as_ref().is_some_and(Player::is_playing) {
+            return Some(100);
+        }
         if matches!(self.ui.popup, Some(Popup::CountDown { .. })) {
             return Some(100);
         }

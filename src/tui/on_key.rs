@@ -139,6 +139,7 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::GoRelease => ui.screen = Screen::Release,
         Action::GoTimeline => ui.screen = Screen::Timeline,
         Action::GoGate => go_gate(ui, snapshot),
+        Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
         Action::Help => ui.open(Popup::Help { top: 0 }),

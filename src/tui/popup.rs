@@ -4,6 +4,7 @@
 //! changes the world is answered by a paste.
 
 mod card;
+mod debrief;
 mod help;
 mod palette;
 mod question;
@@ -37,6 +38,10 @@ pub(super) enum Popup {
     Palette {
         input: String,
         at: usize,
+    },
+    /// How a rehearsal went.
+    Debrief {
+        top: usize,
     },
     /// The decision card.
     Card {
@@ -118,6 +123,12 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
     }
     let code = key.code;
     match popup {
+        Popup::Debrief { top } if code == KeyCode::Char('j') || code == KeyCode::Char('k') => {
+            scrolled(ui, code, top, |top| Popup::Debrief { top });
+        }
+        Popup::Debrief { .. } if code == KeyCode::Char('q') => {}
+        // It opened by itself: the key was meant for what is under it.
+        Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Card { .. } if code == KeyCode::Char('a') => {
             return act(ui, snapshot, Action::Vote);
@@ -307,6 +318,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         None => {}
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
+        Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
         Some(Popup::Card { top }) => card::draw(buf, area, view, *top),
         Some(Popup::Vote { choice, input, .. }) => {
             card::draw_vote(buf, area, view, *choice, input);

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
 use super::terminal::{Keyboard, Screen};
-use crate::engine::handle::{Clock, Handle};
+use crate::engine::handle::{Clock, Handle, Tape};
 
 /// Data is drawn at most this often.
 const FRAME: Duration = Duration::from_millis(33);
@@ -34,12 +34,22 @@ pub enum TuiError {
 
 /// Runs the cockpit until its operator leaves.
 pub async fn run(handle: Handle, settings: Settings) -> Result<Leave, TuiError> {
-    let mut signals = Signals::listen()?;
     let clock = settings.clock.clone();
+    sit(clock, |size| Desk::new(handle, settings, size)).await
+}
+
+/// Plays a recorded release, so many times as fast as it was, until the operator leaves.
+pub async fn replay(tape: Tape, settings: Settings, speed: f64) -> Result<Leave, TuiError> {
+    let clock = settings.clock.clone();
+    sit(clock, |size| Desk::playing(tape, speed, settings, size)).await
+}
+
+async fn sit(clock: Clock, desk: impl FnOnce((u16, u16)) -> Desk) -> Result<Leave, TuiError> {
+    let mut signals = Signals::listen()?;
     let mut screen = Screen::take()?;
     let mut keyboard = Keyboard::open()?;
     let size = screen.terminal.size()?;
-    let mut desk = Desk::new(handle, settings, (size.width, size.height));
+    let mut desk = desk((size.width, size.height));
     let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
     // The thread lets go of the terminal before the terminal is given back.
     drop(keyboard);

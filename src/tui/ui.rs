@@ -9,6 +9,7 @@ use super::keys::{Chord, Keymap};
 use super::layout;
 use super::log_view::LogView;
 use super::popup::Popup;
+use super::replay::Bar;
 use super::theme::Role;
 use super::timeline::Timeline;
 use crate::engine::handle::{Link, Snapshot};
@@ -50,6 +51,8 @@ pub struct Ui {
     pub(super) leaving_since_ms: Option<u64>,
     /// What was asked and has not been answered.
     pub(super) asking: Option<&'static str>,
+    /// Where a replay is; none where an engine is.
+    pub(super) replay: Option<Bar>,
 }
 
 /// Who sits before the screen, and what they may.
@@ -141,6 +144,7 @@ impl Ui {
             status: None,
             leaving_since_ms: None,
             asking: None,
+            replay: None,
         }
     }
 

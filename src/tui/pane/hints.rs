@@ -8,6 +8,7 @@ use crate::tui::draw::View;
 use crate::tui::keys::{Binding, When};
 use crate::tui::on_key::mode;
 use crate::tui::pen::Strip;
+use crate::tui::replay::{Bar, KEYS};
 use crate::tui::theme::Role;
 use crate::tui::ui::{Pane, Screen};
 
@@ -15,6 +16,8 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let strip = if let Some((role, text)) = &ui.status {
         Strip::of(*role, format!(" {text}"))
+    } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
+        of_replay(bar)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
     } else if ui.pressed.is_empty() {
@@ -23,6 +26,18 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         going_on(view)
     };
     trouble(strip, view).draw(buf, view.theme, area);
+}
+
+/// The keys of a replay, or the time that is being typed.
+fn of_replay(bar: &Bar) -> Strip {
+    if let Some(input) = &bar.typing {
+        return Strip::of(Role::Strong, " go to ")
+            .put(Role::Input, format!("{input}_"))
+            .put(Role::Dim, "  12:04 after the start, 02:41:10Z, #88; enter goes, esc leaves");
+    }
+    KEYS.iter().fold(Strip::of(Role::Dim, " "), |strip, (key, what)| {
+        strip.put(Role::Key, *key).put(Role::Dim, format!(" {what}  "))
+    })
 }
 
 /// The keys that go on from the ones pressed.
