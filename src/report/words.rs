@@ -2,6 +2,7 @@
 //! UTC, who acted, and never a bare colour.
 
 mod call;
+mod calls;
 mod debrief;
 mod headline;
 mod matrix;
@@ -12,11 +13,12 @@ mod span;
 mod time_left;
 
 pub use call::{moving, needs_arming, restore_phases, verified_backups};
+pub use calls::{Call, backup_line, kept_name, restore_calls, switch_calls};
 pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};
-pub use matrix::{Trouble, ours};
+pub use matrix::{Trouble, Wrong, ours, price, wrong};
 pub use next::{Next, next};
 pub use price::undo;
 pub use sentence::sentence;
 pub use span::{age, bytes, count, duration, plural, utc};
-pub use time_left::{eta, expected_ms, slower, step_left_ms, took_ms, wall_of};
+pub use time_left::{eta, expected_ms, moment, slower, step_left_ms, took_ms, wall_of};
