@@ -52,6 +52,9 @@ actions! {
     GoRelease "go-release",
     GoTimeline "go-timeline",
     GoGate "go-gate",
+    GoMonitor "go-monitor",
+    GoWayBack "go-way-back",
+    GoRestore "go-restore",
     /// How a rehearsal went.
     GoDebrief "go-debrief",
     Vote "vote",

@@ -48,12 +48,23 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
 }
 
 fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
-    match view.ui.screen {
-        Screen::Release => screen::release::draw(buf, areas.body, view),
-        Screen::Timeline => screen::timeline::draw(buf, areas.body, view),
+    // A question stands under the screen that it is decided on, never over it.
+    let form = popup::form(view);
+    let rows = form.as_ref().map_or(0, |form| form.rows(areas.body.width));
+    let (area, below) = layout::with_form(areas.body, rows);
+    match popup::stands_on(view.ui).unwrap_or(view.ui.screen) {
+        Screen::Release => screen::release::draw(buf, area, view),
+        Screen::Timeline => screen::timeline::draw(buf, area, view),
+        Screen::Gate => screen::gate::draw(buf, area, view),
+        Screen::Monitor => screen::monitor::draw(buf, area, view),
+        Screen::WayBack => screen::way_back::draw(buf, area, view),
+        Screen::Restore => screen::restore::draw(buf, area, view),
     }
     if is_cut_off(view.snapshot) {
         // An old picture must not look like a live one.
-        buf.set_style(areas.body.intersection(buf.area), view.theme.style(Role::Stale));
+        buf.set_style(area.intersection(buf.area), view.theme.style(Role::Stale));
+    }
+    if let Some(form) = form {
+        form.draw(buf, below, view);
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn areas(frame: Rect, snapshot: &Snapshot) -> Areas {
     let fitting = |text: &str, most: usize| wrap(text, columns).len().clamp(1, most);
     let most = if frame.height >= 30 { 3 } else { 2 };
     let next = fitting(words::next(snapshot).text.as_str(), most);
-    let undo = words::undo(snapshot).map_or(0, |text| fitting(text.as_str(), 2));
+    // The price of the way back is never cut short: a narrow screen gives it another row.
+    let most = if frame.width < 80 { 3 } else { 2 };
+    let undo = words::undo(snapshot).map_or(0, |text| fitting(text.as_str(), most));
     let mut y = frame.y;
     let mut take = |rows: usize| {
         let rows = u16::try_from(rows).unwrap_or(0).min(frame.bottom().saturating_sub(y));
@@ -73,6 +75,17 @@ pub(super) fn areas(frame: Rect, snapshot: &Snapshot) -> Areas {
     let used = usize::from(top.height + rail.height + next.height);
     let body = take(usize::from(frame.height).saturating_sub(used + undo + 1));
     Areas { top, rail, next, body, undo: take(undo), hints: take(1) }
+}
+
+/// The body's upper part for a screen and its lower one for a form of so many rows and a frame.
+/// The form wins: what is about to be done is read before anything else.
+pub(super) fn with_form(body: Rect, rows: usize) -> (Rect, Rect) {
+    if rows == 0 {
+        return (body, Rect { height: 0, ..body });
+    }
+    let rows = u16::try_from(rows.saturating_add(2)).unwrap_or(u16::MAX).min(body.height);
+    let upper = Rect { height: body.height - rows, ..body };
+    (upper, Rect { y: upper.bottom(), height: rows, ..body })
 }
 
 /// The panes of the release's screen within `body`.

@@ -6,7 +6,8 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action::{Action, ask_of, blocked};
 use super::keys::{Chord, Found, Mode, printed};
-use super::popup::{self, Popup};
+use super::popup::{self, Popup, Wizard};
+use super::screen;
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Row, Screen, Ui, open_stage, seen, stage_rows};
 use crate::engine::handle::{Direction, Snapshot};
@@ -82,6 +83,8 @@ pub fn on_tick(ui: &mut Ui) -> Did {
         Some(Popup::CountDown { ask, seen, ends_ms }) if *ends_ms <= ui.now_ms => {
             let did = Did::Ask { ask: ask.clone(), seen: *seen };
             ui.close();
+            // Whoever moved traffic wants to see where it goes.
+            ui.go(Screen::Monitor);
             did
         }
         _ => Did::Nothing,
@@ -92,6 +95,8 @@ pub(super) fn mode(ui: &Ui) -> Mode {
     match ui.screen {
         Screen::Release => Mode::Release,
         Screen::Timeline => Mode::Timeline,
+        // These have no keys of their own: what is pressed there is pressed anywhere.
+        Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore => Mode::Everywhere,
     }
 }
 
@@ -136,9 +141,12 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::FindPrevious => return Did::Search(Direction::Backward),
         Action::Follow => follow(ui),
         Action::Wrap => ui.log.wrap = !ui.log.wrap,
-        Action::GoRelease => ui.screen = Screen::Release,
-        Action::GoTimeline => ui.screen = Screen::Timeline,
-        Action::GoGate => go_gate(ui, snapshot),
+        Action::GoRelease => ui.go(Screen::Release),
+        Action::GoTimeline => ui.go(Screen::Timeline),
+        Action::GoGate => ui.go(Screen::Gate),
+        Action::GoMonitor => ui.go(Screen::Monitor),
+        Action::GoWayBack => ui.go(Screen::WayBack),
+        Action::GoRestore => ui.go(Screen::Restore),
         Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
@@ -168,10 +176,8 @@ fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
     }
     let seen = seen(snapshot);
     let popup = match (action, ask_of(action, snapshot)) {
-        (Action::Restore, _) => Popup::Backups { at: 0 },
-        (Action::UndoRestore, _) => {
-            Popup::Typed { ask: Ask::UndoRestore, word: word(ui, snapshot), input: String::new() }
-        }
+        (Action::Restore, _) => Popup::Restore(Wizard::restore(word(ui, snapshot))),
+        (Action::UndoRestore, _) => Popup::Restore(Wizard::undo(word(ui, snapshot))),
         (Action::Override | Action::Abort, _) => Popup::Reason { action, input: String::new() },
         (_, Some(Ok(ask))) => Popup::Confirm { ask, seen },
         (_, Some(Err(why))) => return ui.refuse(&why),
@@ -199,17 +205,13 @@ pub(super) fn arm(ui: &mut Ui) {
     }
 }
 
-fn go_gate(ui: &mut Ui, snapshot: &Snapshot) {
-    if snapshot.release.gate.is_some() {
-        ui.open(Popup::Card { top: 0 });
-    } else {
-        ui.refuse(&Clean::new("no gate has been opened yet, so there is no decision card"));
-    }
-}
-
 fn scroll(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
     match (ui.screen, ui.focus) {
         (Screen::Timeline, _) => ui.timeline.scroll(by),
+        (Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore, _) => {
+            let last = screen::last_top(ui, snapshot);
+            ui.top = ui.top.saturating_add_signed(by).min(last);
+        }
         (Screen::Release, Pane::Stages) => move_cursor(ui, snapshot, by),
         (Screen::Release, Pane::Log) => ui.log.scroll(by),
         (Screen::Release, Pane::Pods | Pane::Levels | Pane::Watch) => {}
@@ -219,6 +221,9 @@ fn scroll(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
 fn edge(ui: &mut Ui, snapshot: &Snapshot, bottom: bool) {
     match (ui.screen, ui.focus) {
         (Screen::Timeline, _) => ui.timeline.cursor = if bottom { None } else { Some(0) },
+        (Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore, _) => {
+            ui.top = if bottom { screen::last_top(ui, snapshot) } else { 0 };
+        }
         (Screen::Release, Pane::Stages) => {
             move_cursor(ui, snapshot, if bottom { isize::MAX } else { isize::MIN });
         }
@@ -261,12 +266,12 @@ fn follow(ui: &mut Ui) {
 
 /// Enter: the decision card where the gate is, else the log of the row.
 fn open(ui: &mut Ui, snapshot: &Snapshot) {
-    if ui.screen == Screen::Timeline || ui.focus != Pane::Stages {
+    if ui.screen != Screen::Release || ui.focus != Pane::Stages {
         return;
     }
     let gate = snapshot.release.gate.as_ref().map(|gate| &gate.stage);
     match &ui.cursor {
-        Some(Row::Stage(id)) if Some(id) == gate => ui.open(Popup::Card { top: 0 }),
+        Some(Row::Stage(id)) if Some(id) == gate => ui.go(Screen::Gate),
         _ => ui.focus = Pane::Log,
     }
 }
@@ -276,7 +281,7 @@ fn back(ui: &mut Ui) {
     if ui.zoom {
         ui.zoom = false;
     } else if ui.screen != Screen::Release {
-        ui.screen = Screen::Release;
+        ui.go(Screen::Release);
     } else {
         ui.cursor = None;
         ui.log.follow = true;

@@ -8,8 +8,9 @@ use super::action::{Action, refused};
 use super::keys::{Chord, Keymap};
 use super::layout;
 use super::log_view::LogView;
-use super::popup::Popup;
+use super::popup::{self, Popup};
 use super::replay::Bar;
+use super::screen;
 use super::theme::Role;
 use super::timeline::Timeline;
 use crate::engine::handle::{Link, Snapshot};
@@ -35,6 +36,8 @@ pub struct Ui {
     pub(super) screen: Screen,
     pub(super) focus: Pane,
     pub(super) zoom: bool,
+    /// The first row shown of a screen that is longer than its place.
+    pub(super) top: usize,
     /// The chosen row of the stages; none follows what happens.
     pub(super) cursor: Option<Row>,
     pub(super) log: LogView,
@@ -69,6 +72,14 @@ pub(super) enum Screen {
     #[default]
     Release,
     Timeline,
+    /// The decision card, and the vote.
+    Gate,
+    /// Both slots, the switch and the watch.
+    Monitor,
+    /// Which way back fits which trouble.
+    WayBack,
+    /// The database's way back.
+    Restore,
 }
 
 /// The panes that can have the keys.
@@ -133,6 +144,7 @@ impl Ui {
             screen: Screen::default(),
             focus: Pane::default(),
             zoom: false,
+            top: 0,
             cursor: None,
             log: LogView::default(),
             timeline: Timeline::default(),
@@ -164,6 +176,15 @@ impl Ui {
         let chosen = chosen_step(self, &snapshot.release);
         self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
         self.log.resize(rows, columns);
+        if self.top > 0 {
+            self.top = self.top.min(screen::last_top(self, snapshot));
+        }
+    }
+
+    /// Shows a whole screen, from its top.
+    pub(super) fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        self.top = 0;
     }
 
     pub(super) fn can_arm(&self) -> bool {
@@ -176,7 +197,13 @@ impl Ui {
 
     /// Opens a popup. Keys already on their way are not for it.
     pub(super) fn open(&mut self, popup: Popup) {
+        let before = popup::stands_on(self);
         self.popup = Some(popup);
+        let now = popup::stands_on(self);
+        if now.is_some_and(|screen| before.unwrap_or(self.screen) != screen) {
+            // A screen that was not shown before is read from its top.
+            self.top = 0;
+        }
         self.popup_since_ms = self.now_ms;
         self.pressed.clear();
     }
