@@ -8,11 +8,12 @@ mod records;
 mod rehearse;
 mod releases;
 mod run;
+mod shelf;
 mod show;
 mod timeline;
 mod verify;
 
-pub use dispatch::dispatch;
+pub use dispatch::{asked, dispatch};
 pub use rehearse::{Flight, prepare};
 pub use releases::releases;
 pub use show::show;

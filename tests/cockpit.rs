@@ -1,6 +1,8 @@
 //! The cockpit against rehearsals: keys are pressed, words are read, time passes by itself. Each
 //! test reads like a runbook.
 
+mod hands;
+
 use clap::Parser as _;
 use gonogo::cli::prepare;
 use gonogo::config::args::{Args, Sub};
@@ -40,6 +42,9 @@ fn fly(scenario: &str, size: (u16, u16)) -> Flight {
         can_arm: true,
         database: "shop".to_owned(),
         clock: flight.handle.clock().clone(),
+        mouse: true,
+        bell: true,
+        library: None,
     };
     let cockpit = Cockpit::new(flight.handle, settings, size);
     tokio::spawn(flight.engine.run());

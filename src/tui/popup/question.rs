@@ -20,7 +20,6 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
         Popup::Backups { at } => backups(view, *at),
         Popup::Typed { ask, word, input } => typed(view, ask, word, input),
         Popup::Reason { action, input } => reason(view, *action, input),
-        Popup::Find { input } => find(input),
         _ => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(4);
@@ -229,12 +228,4 @@ fn reason(view: &View<'_>, action: Action, input: &str) -> (String, Vec<Line>) {
         ]),
     ];
     (title, lines)
-}
-
-fn find(input: &str) -> (String, Vec<Line>) {
-    let lines = vec![
-        Line::Strip(Strip::of(Role::Key, " / ").put(Role::Input, format!("{input}_"))),
-        keys(&[("enter", "finds"), ("n N", "then the next ones"), ("esc", "leaves")]),
-    ];
-    ("Find in the log".into(), lines)
 }
