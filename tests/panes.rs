@@ -2,6 +2,7 @@
 //! and nothing that was written by others acts.
 
 mod any;
+mod lists;
 mod tale;
 
 use gonogo::engine::handle::Link;

@@ -121,14 +121,14 @@ fn home(paths: &Paths, look: &Look) -> Result<Exit, Report> {
 fn choose(local: &Local, look: &Look) -> Result<Exit, Report> {
     let settings = cockpit(&local.paths, look, "")?;
     let runtime = runtime()?;
-    let shown = runtime.block_on(async {
-        let (_, shown) = tui::run(super::shelf::nothing(local)?, settings)
+    let (left, shown) = runtime.block_on(async {
+        let left = tui::run(super::shelf::nothing(local)?, settings)
             .await
             .wrap_err("failed to show the cockpit")?;
-        Ok::<_, Report>(shown)
+        Ok::<_, Report>(left)
     })?;
     runtime.shutdown_background();
-    if shown.start.is_some() && shown.result.is_none() {
+    if left == tui::Leave::Detached && shown.start.is_some() && shown.result.is_none() {
         detached(&shown.id, Exit::Interrupted);
     }
     Ok(Exit::Released)
@@ -215,17 +215,19 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
 fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
     let settings = cockpit(&local.paths, look, "")?;
     let runtime = runtime()?;
-    let release = runtime.block_on(async {
+    let (left, release) = runtime.block_on(async {
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();
         // Another release may be the one that was looked at last; the exit is this one's.
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        let (left, _) = tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>((left, follower.snapshot().release.clone()))
     })?;
     runtime.shutdown_background();
     if release.result.is_none() {
-        detached(id, Exit::Interrupted);
+        if left == tui::Leave::Detached {
+            detached(id, Exit::Interrupted);
+        }
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::of_result(&release))

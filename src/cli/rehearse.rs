@@ -168,17 +168,20 @@ pub(super) fn cockpit(
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
-    let release = runtime.block_on(async {
+    let (left, release) = runtime.block_on(async {
         let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        let (left, _) = tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
         driving.abort();
         drop(theatre);
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>((left, follower.snapshot().release.clone()))
     })?;
     runtime.shutdown_background();
+    if left == tui::Leave::HungUp {
+        return Ok(Exit::of_result(&release));
+    }
     let sentence = match &release.result {
         Some(result) => result.sentence(),
         None => "left before its end; a rehearsal does not go on without its cockpit".to_owned(),

@@ -50,9 +50,11 @@ pub async fn run(handle: Handle, settings: Settings) -> Result<(Leave, Release),
     let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
     // The thread lets go of the terminal before the terminal is given back.
     drop(keyboard);
-    drop(screen);
+    let takes_words = screen.give_back();
     desk.catch_up();
-    Ok((left?, desk.snapshot().release.clone()))
+    // To a terminal that takes nothing any more nobody can say a last word.
+    let left = if takes_words { left? } else { Leave::HungUp };
+    Ok((left, desk.snapshot().release.clone()))
 }
 
 async fn turn(

@@ -134,9 +134,10 @@ fn within(area: Rect) -> Rect {
     Rect { x, y, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) }
 }
 
-/// A list and, where there is room beside or below it, what is known about the chosen row.
-fn split(area: Rect, detail: bool) -> (Rect, Rect) {
-    if area.width >= 110 {
+/// A list and, where there is room beside it (from `wide` columns on) or below it, what is known
+/// about the chosen row.
+fn split(area: Rect, wide: u16, detail: bool) -> (Rect, Rect) {
+    if area.width >= wide {
         // Neighbours share their edge.
         let right = area.width * 2 / 5;
         let left = Rect { width: area.width - right + 1, ..area };

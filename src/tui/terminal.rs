@@ -104,14 +104,23 @@ impl Screen {
     }
 }
 
-impl Drop for Screen {
-    fn drop(&mut self) {
-        // A terminal that takes nothing any more would hold up the last words too.
-        if self.progress.wait(LAST_FRAME) {
+impl Screen {
+    /// Gives the terminal back; whether it took that. One that takes nothing any more would hold
+    /// up whoever writes to it.
+    pub(super) fn give_back(&mut self) -> bool {
+        let takes = self.progress.wait(LAST_FRAME);
+        if takes {
             give_back();
         } else if TAKEN.swap(false, Ordering::SeqCst) {
             let _ = disable_raw_mode();
         }
+        takes
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 

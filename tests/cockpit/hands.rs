@@ -1,15 +1,18 @@
 //! Hands: keys, palette, mouse, clipboard, bell; and the screens that are lists.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use clap::Parser as _;
 use crossterm::event::{MouseButton, MouseEventKind};
 use gonogo::cli::asked;
 use gonogo::config::args::Args;
-use gonogo::release::{Ask, BackupId, Clean, Slot};
-use gonogo::tui::{Action, Cockpit, Keymap};
+use gonogo::engine::handle::Handle;
+use gonogo::release::{Ask, BackupId, Clean, Release, ReleaseId, Slot};
+use gonogo::tui::{Action, Cockpit, Keymap, Library, Opening, Row, Shelf, Standing};
+use gonogo::world::Clock;
 
-use super::fly;
+use super::{fly, fly_with};
 
 /// One of each; a new one does not compile until it stands here.
 fn every_ask() -> Vec<Ask> {
@@ -106,16 +109,15 @@ async fn findings_are_filtered_opened_and_lead_to_the_log_of_their_step() {
     let mut flight = fly("happy", (80, 24));
     let cockpit = &mut flight.cockpit;
     cockpit.until("REHEARSAL happy").await.press("gf").expect("no report has been read yet");
-    cockpit.until("GO OR NO-GO? production").await.expect("reports").expect("critical");
-    let text = cockpit.text();
-    assert!(!text.contains("no report has been read"), "{text}");
+    cockpit.until("looked at").await.expect("0 critical").expect("reports of later steps");
+    cockpit.expect_no("no report has been read");
     cockpit.press("/").type_text("severity:nonesuch").press("enter").expect("none matches");
     cockpit.press("esc").expect_no("none matches").press("gt");
-    cockpit.press("F").type_text("kind:gate_opened").press("enter").expect("only kind:gate_opened");
+    cockpit.press("F").type_text("kind:step_ended").press("enter").expect("only kind:step_ended");
     cockpit.expect("✔ chain of").expect_no("REHEARSAL happy (seed 1): release");
-    cockpit.press("esc").press("/").type_text("go or no-go").press("enter").press("t");
+    cockpit.press("esc").press("/").type_text("started by mira").press("enter").press("t");
     cockpit.expect("ago").press("y").expect("clipboard");
-    assert!(cockpit.copied().is_some_and(|text| text.contains("go or no-go?")));
+    assert!(cockpit.copied().is_some_and(|text| text.contains("started by mira")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,4 +160,73 @@ async fn it_rings_once_for_what_needs_somebody_and_not_for_the_past() {
     assert!(first[0].contains("HELD"), "{first:?}");
     cockpit.press("gt").press("gr").press("ctrl-l");
     assert_eq!(rung(cockpit), first);
+}
+
+/// Two releases of the past, the older of which cannot be opened.
+#[derive(Debug)]
+struct Past;
+
+impl Library for Past {
+    fn list(&self) -> Result<Shelf, Clean> {
+        let row = |id: &str, standing| Row {
+            id: ReleaseId::new(id).expect("an id"),
+            standing,
+            revision: Clean::new("3f9c2e1"),
+            branch: Clean::new("main"),
+            environment: Clean::new("production"),
+            by: Clean::new("mira"),
+            driver: Clean::default(),
+            started: None,
+            took_ms: Some(61_000),
+            result: Clean::new("released"),
+            rehearsal: false,
+        };
+        let rows = vec![row("r-9", Standing::Released), row("r-8", Standing::Ended)];
+        Ok(Shelf { rows, locks: vec![Clean::new("production is held by r-10 (sam)")] })
+    }
+
+    fn read(&self, id: &ReleaseId) -> Result<Release, Clean> {
+        Ok(Release::new(id.clone()))
+    }
+
+    fn open(&self, id: ReleaseId) -> Opening {
+        Box::pin(async move {
+            if id.as_str() == "r-8" {
+                return Err(Clean::new("failed to read r-8: it is gone"));
+            }
+            Ok(Handle::past(id, [], Clock::live(), "nowhere".into()))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn releases_are_listed_compared_and_opened_and_the_way_home_is_there() {
+    let mut flight = fly_with("happy", (120, 36), Some(Arc::new(Past)));
+    let cockpit = &mut flight.cockpit;
+    cockpit.until("REHEARSAL happy").await.press("gl").until("r-9").await;
+    cockpit.expect("held by r-10 (sam)").expect("✔ released").expect("1:01").expect("mira");
+    cockpit.press("d").expect("mark two releases");
+    cockpit.press("space").press("j").press("space").press("d").until("r-9 beside r-8").await;
+    cockpit.expect("revision").expect("no report").press("esc").expect_no("beside");
+    cockpit.press("enter").until("it is gone").await.expect("Releases");
+    cockpit.press("k").press("enter").until("│ r-9").await.expect_no("REHEARSAL");
+    // The past takes no orders.
+    cockpit.press("X").expect("has not started yet").press("gl").until("r-9").await;
+    cockpit.press("/").type_text("state:ended").expect_no("r-9 ").expect("r-8").press("enter");
+    cockpit.press("q");
+    assert!(cockpit.has_left());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_release_the_cockpit_begins_with_the_list() {
+    let none = ReleaseId::new("none").expect("an id");
+    let handle = Handle::past(none, [], Clock::live(), "nowhere".into());
+    let mut settings = super::settings(Clock::live());
+    settings.library = Some(Arc::new(Past));
+    let mut cockpit = Cockpit::new(handle, settings, (80, 24));
+    cockpit.until("r-9").await.expect("no release is shown").expect_no("NEXT");
+    for (columns, rows) in [(60, 16), (59, 15), (20, 3), (1, 1), (300, 100)] {
+        cockpit.resize(columns, rows);
+    }
+    cockpit.press("enter").until("│ r-9").await;
 }

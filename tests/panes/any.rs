@@ -51,12 +51,12 @@ fn doing() -> impl Strategy<Value = Doing> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..<_>::default() })]
 
     #[test]
     fn f59_no_state_at_any_size_makes_drawing_panic(
         story in 0_usize..64,
-        acts in proptest::collection::vec(doing(), 0..24),
+        acts in proptest::collection::vec(doing(), 0..10),
         sizes in proptest::collection::vec((1_u16..260, 1_u16..90), 1..4),
         pods in 0_usize..40,
         lost in any::<bool>(),
@@ -80,7 +80,8 @@ proptest! {
             tale.lose_link("connection refused");
         }
         let snapshot = tale.snapshot();
-        prop_assert!(lost == matches!(snapshot.link, Link::Lost { .. }));
+        let cut_off = matches!(snapshot.link, Link::Lost { .. });
+        prop_assert_eq!(lost, cut_off);
         let theme = Theme::shipped("dark", Depth::True, ascii).expect("shipped");
         let mut screen = ui(&tale, sizes[0]);
         for (at, act) in acts.iter().enumerate() {
@@ -99,7 +100,8 @@ proptest! {
             on_tick(&mut screen);
             let size = sizes[at % sizes.len()];
             let shown = text(&frame_with(&tale, &screen, &theme, size));
-            prop_assert!(shown.chars().all(|c| c == '\n' || !gonogo::release::hidden(c)));
+            let acts = shown.chars().any(|c| c != '\n' && gonogo::release::hidden(c));
+            prop_assert!(!acts, "{}", shown);
             prop_assert!(!ascii || shown.is_ascii(), "{}", shown);
         }
         for size in sizes {

@@ -29,11 +29,14 @@ pub(in crate::tui) struct Findings {
     counts: BTreeMap<Severity, u32>,
     /// What was not looked at, and why.
     missing: Vec<(Role, String)>,
-    reports: usize,
+    /// What was looked at, a line a report.
+    covered: Vec<String>,
     pub(in crate::tui) list: List,
     detail: bool,
 }
 
+/// Columns from which on the detail stands beside the list.
+const WIDE: u16 = 110;
 /// Rows that say what was not looked at, at the most.
 const MISSING: usize = 4;
 
@@ -45,7 +48,7 @@ impl Findings {
             return;
         }
         self.of = now;
-        (self.all, self.missing, self.counts, self.reports) = <_>::default();
+        (self.all, self.missing, self.counts, self.covered) = <_>::default();
         let mut without = 0;
         for step in release.plan().iter().flat_map(|plan| plan.steps()) {
             let Some(state) = release.steps.get(&step.id) else { continue };
@@ -69,7 +72,6 @@ impl Findings {
     }
 
     fn take(&mut self, step: &StepId, report: &ReportSummary) {
-        self.reports += 1;
         match &report.state {
             ReportState::NotScanned { reason } => {
                 let what = format!("{step}: {} scanned NOTHING: {reason}", report.tool);
@@ -79,7 +81,9 @@ impl Findings {
                 let what = format!("{step}: {} CRASHED: {reason}", report.tool);
                 self.missing.push((Role::Failed, what));
             }
-            ReportState::Clean | ReportState::Findings => {}
+            ReportState::Clean | ReportState::Findings => {
+                self.covered.push(format!("{step}: {} looked at {}", report.tool, report.coverage));
+            }
         }
         for (severity, count) in &report.counts {
             *self.counts.entry(*severity).or_default() += count;
@@ -113,7 +117,7 @@ impl Findings {
     }
 
     pub(in crate::tui) fn rows(&self, body: Rect) -> Rows {
-        let inner = within(split(body, self.detail).0);
+        let inner = within(split(body, WIDE, self.detail).0);
         let head = u16::try_from(self.head().len()).unwrap_or(0).min(inner.height);
         let place = Rect { y: inner.y + head, height: inner.height - head, ..inner };
         let count = self.shown.len();
@@ -126,13 +130,13 @@ impl Findings {
         for severity in Severity::ALL {
             let count = self.counts.get(&severity).copied().unwrap_or(0);
             let role = if count == 0 { Role::Faint } else { role(severity) };
-            counts = counts.put(role, format!("{count} {}   ", severity.word()));
+            counts = counts.put(role, format!("{count} {}  ", severity.word()));
         }
         let total: u32 = self.counts.values().sum();
         let named = self.all.len();
         if u64::from(total) > named as u64 {
             let more = words::count(u64::from(total) - named as u64);
-            counts = counts.put(Role::Dim, format!("{more} more stand in the reports only"));
+            counts = counts.put(Role::Dim, format!("{more} only in the reports"));
         }
         let mut head = vec![counts];
         for (role, what) in self.missing.iter().take(MISSING) {
@@ -181,7 +185,7 @@ pub(in crate::tui) fn act(ui: &mut Ui, action: Action) -> Did {
 fn open(ui: &mut Ui) {
     let Some((step, _)) = ui.findings.chosen() else { return };
     let step = step.clone();
-    if ui.findings.detail || ui.size.0 >= 110 {
+    if ui.findings.detail || ui.size.0 >= WIDE {
         ui.show_log_of(step);
     } else {
         ui.findings.detail = true;
@@ -199,10 +203,10 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let findings = &view.ui.findings;
-    let (left, right) = split(area, findings.detail);
+    let (left, right) = split(area, WIDE, findings.detail);
     let count = findings.shown.len();
     let mut title = Strip::of(Role::Focus, " Findings ")
-        .put(Role::Dim, format!(" {} ", words::plural(findings.reports as u64, "report")));
+        .put(Role::Dim, format!(" {} ", words::plural(findings.covered.len() as u64, "report")));
     if !findings.list.filter.is_empty() {
         title = title.put(Role::Warn, format!(" only {} ", findings.list.filter.text()));
     }
@@ -227,6 +231,16 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let what = nothing(&view.snapshot.release, findings);
         Strip::of(Role::Dim, what).draw(buf, view.theme, row(shown.place, 0));
     }
+    if findings.all.is_empty() {
+        // No finding is only worth as much as what was looked at.
+        let below = Rect { y: shown.place.y + 1, ..shown.place }.intersection(shown.place);
+        let looked: Vec<Strip> = findings
+            .covered
+            .iter()
+            .map(|what| Strip::of(Role::Done, " ✔ ").put(Role::Text, what))
+            .collect();
+        rows(buf, view.theme, below, &looked);
+    }
     if !right.is_empty() {
         detail(buf, right, view);
     }
@@ -234,11 +248,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
 
 /// Why the list is empty; never that all is well.
 fn nothing(release: &Release, findings: &Findings) -> &'static str {
-    if !findings.list.filter.is_empty() && !findings.all.is_empty() {
+    if !findings.list.filter.is_empty() {
         " none matches; esc shows all"
-    } else if findings.reports == 0 && release.result.is_none() {
+    } else if findings.covered.is_empty() && release.result.is_none() {
         " no report has been read yet"
-    } else if findings.reports == 0 {
+    } else if findings.covered.is_empty() {
         " no report was read in this release"
     } else {
         " the reports that were read name no finding"

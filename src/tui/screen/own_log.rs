@@ -161,6 +161,7 @@ impl LogFormatter for Shape {
 /// What is shown of a line: nothing in it acts, and nothing that looks like a secret is readable.
 fn line(target: &str, text: &str) -> String {
     let place = target.strip_prefix("gonogo::").unwrap_or(target);
+    let place = place.split("::").next().unwrap_or(place);
     let text = format!("{place}: {}", masked(text.trim()));
     String::from(Clean::new(&text))
 }
@@ -220,6 +221,7 @@ mod tests {
     fn t1_own_lines_are_cleaned_and_what_looks_like_a_secret_is_masked() {
         let shown = |text: &str| line("gonogo::world", text);
         assert_eq!(shown("a\x1b[2Jb"), "world: a\\x1b[2Jb");
+        assert_eq!(line("kube_client::client", "away"), "kube_client: away");
         let secrets = [
             "failed: postgres://shop:hunter2@db/shop is away",
             "PGPASSWORD=hunter2 psql",

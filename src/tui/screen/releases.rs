@@ -239,7 +239,6 @@ impl Cells {
 
     fn of(row: &Row, marked: bool) -> Self {
         let (glyph, role, word) = state(row);
-        let rehearsal = if row.rehearsal { "REHEARSAL, " } else { "" };
         let environment =
             if row.rehearsal { "rehearsal".to_owned() } else { row.environment.to_string() };
         Self {
@@ -253,7 +252,7 @@ impl Cells {
                 .started
                 .map_or(String::new(), |at| at.strftime("%m-%d %H:%MZ").to_string()),
             took: row.took_ms.map_or(String::new(), clock),
-            result: format!("{rehearsal}{}", row.result),
+            result: row.result.to_string(),
             role: Role::Text,
         }
     }

@@ -15,6 +15,9 @@ use crate::tui::theme::Role;
 use crate::tui::timeline::{Entry, Timeline, Weight};
 use crate::tui::ui::{Ui, page_rows};
 
+/// Sentences need their width: only from here on is there room for more beside them.
+const WIDE: u16 = 160;
+
 pub(in crate::tui) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
     let (count, page) = (ui.timeline.shown.len(), page_rows(ui));
     if ui.timeline.list.moved(action, count, page) {
@@ -78,7 +81,7 @@ fn copy(ui: &mut Ui) -> Did {
 
 impl Timeline {
     pub(in crate::tui) fn rows(&self, body: Rect) -> Rows {
-        let place = within(split(body, false).0);
+        let place = within(split(body, WIDE, false).0);
         let count = self.shown.len();
         Rows { place, top: self.list.top(count, usize::from(place.height)), count }
     }
@@ -86,7 +89,7 @@ impl Timeline {
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let timeline = &view.ui.timeline;
-    let (left, right) = split(area, false);
+    let (left, right) = split(area, WIDE, false);
     let count = timeline.shown.len();
     let place = match timeline.list.cursor {
         None => "following".to_owned(),
