@@ -39,6 +39,9 @@ fn sit_down(scenario: &str) -> Newcomer {
         principal: by,
         can_arm: true,
         database: "shop".to_owned(),
+        mouse: true,
+        bell: true,
+        library: None,
         clock: flight.handle.clock().clone(),
     };
     let cockpit = Cockpit::new(flight.handle, settings, (100, 30));

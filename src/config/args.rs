@@ -31,6 +31,9 @@ pub struct Look {
     /// Draw with ASCII only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m changes it
+    #[arg(long, global = true)]
+    pub no_mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

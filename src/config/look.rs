@@ -119,6 +119,7 @@ pub fn cockpit(
     if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {
         keys.add(&own.display().to_string(), &bytes)?;
     }
+    let manners = super::run::machine_of(paths)?.cockpit;
     Ok(Settings {
         theme,
         keymap: Keymap::new(&keys.read()?)?,
@@ -126,5 +127,8 @@ pub fn cockpit(
         can_arm: true,
         database: database.to_owned(),
         clock: Clock::live(),
+        mouse: manners.mouse && !look.no_mouse,
+        bell: manners.bell,
+        library: None,
     })
 }

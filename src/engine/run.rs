@@ -263,9 +263,13 @@ impl Engine {
                 return Err(EngineError::Overtaken(why.to_string()));
             }
             Err(error @ AppendError::Full(_)) => {
+                tracing::error!(%error, "the journal takes nothing now");
                 self.recording = Recording::Full(Clean::new(&error.to_string()));
             }
-            Err(error) => self.recording = Recording::Dead(Clean::new(&error.to_string())),
+            Err(error) => {
+                tracing::error!(%error, "the journal takes nothing any more");
+                self.recording = Recording::Dead(Clean::new(&error.to_string()));
+            }
         }
         // The disk's own time: a rehearsal's clock runs faster than any disk.
         let took_ms = u64::try_from(self.journal.last_sync().as_millis()).unwrap_or(u64::MAX);
