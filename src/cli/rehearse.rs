@@ -96,8 +96,8 @@ pub fn prepare(
         workspace: folder.join("workspace"),
     })?;
     let build = Clean::new(env!("CARGO_PKG_VERSION"));
-    let opened =
-        Opened { session, host, pid, boot, build, by: by.clone(), start: Some(Box::new(start)) };
+    let (by, start) = (by.clone(), Some(Box::new(start)));
+    let opened = Opened { session, host, pid, boot, build, repaired: None, by, start };
     let (handle, engine) = launch(Launch {
         world: theatre.world.clone(),
         journal,
