@@ -614,6 +614,7 @@ fn start(scene: &Scene, revision: Revision) -> Start {
     Start {
         plan_digest: Digest::of(b"plan"),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         plan: scene.plan.clone(),
         policy: scene.policy.clone(),
         revision,
