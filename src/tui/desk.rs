@@ -13,7 +13,7 @@ use super::on_key::{Did, on_key, on_paste, on_tick};
 use super::popup::Popup;
 use super::replay::{Played, Player};
 use super::theme::{Role, Theme};
-use super::ui::{Ui, Who, is_cut_off};
+use super::ui::{History, Ui, Who, is_cut_off};
 use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot, Tape};
 use crate::release::{Ask, Clean, Command, Principal, Refusal, Seq};
 
@@ -82,6 +82,8 @@ impl Desk {
     fn follow_tape(&mut self) {
         let Some(player) = &self.player else { return };
         self.ui.replay = Some(player.bar());
+        // What was measured later must not be seen earlier.
+        self.ui.history = History::default();
         self.handle = player.handle().clone();
         self.follower = self.handle.follow();
         self.catch_up();
@@ -124,6 +126,7 @@ impl Desk {
         let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
         if let Some(player) = self.player.as_mut().filter(|_| free) {
             let played = player.key(chord);
+            self.ui.status = None;
             if let Played::Refused(why) = &played {
                 self.ui.refuse(&Clean::new(why));
             }
