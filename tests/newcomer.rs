@@ -68,6 +68,15 @@ impl Newcomer {
         before.split_whitespace().next_back().map(str::to_owned)
     }
 
+    /// The same, in the line that also holds other words.
+    #[track_caller]
+    fn press_in(&mut self, with: &str, words: &str) {
+        let line = self.line(with).unwrap_or_else(|| panic!("no {with:?}"));
+        let before = line.split(words).next().unwrap_or_default();
+        let key = before.split_whitespace().next_back().expect("a key").to_owned();
+        self.press(&key);
+    }
+
     /// Presses the key that the screen names before those words.
     #[track_caller]
     fn press_for(&mut self, words: &str) {
@@ -96,10 +105,10 @@ impl Newcomer {
     async fn approve(&mut self) -> usize {
         self.cockpit.until("Go or no-go: stage production").await;
         self.press_next();
-        if self.line("to arm first").is_some() {
+        if self.line(" to arm first").is_some() {
             self.press_for(" to arm first");
         }
-        self.press_for(" GO");
+        self.press_in("NO-GO, ends the release", " GO");
         self.cockpit.type_text("seen");
         self.press_for(" votes");
         self.counted()

@@ -95,6 +95,7 @@ pub enum Sub {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Rehearse {
     /// The scenario: a shipped name, or a file; `--list` shows them
     pub scenario: Option<String>,

@@ -73,15 +73,16 @@ pub fn plain(
     terminal: &Terminal,
     principal: Principal,
     database: &str,
-    lines: LineSettings,
+    mut lines: LineSettings,
 ) -> PlainSettings {
+    lines.columns = machine::terminal_columns();
     PlainSettings {
         principal,
         can_arm: true,
         database: database.to_owned(),
         clock: Clock::live(),
         ascii: look.ascii || terminal.is_ascii(),
-        lines: LineSettings { columns: machine::terminal_columns(), ..lines },
+        lines,
     }
 }
 

@@ -93,9 +93,8 @@ fn cited(seqs: impl IntoIterator<Item = Seq>) -> String {
             _ => parts.push((seq, seq)),
         }
     }
-    let parts = parts.into_iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first} to {last}"),
+    let parts = parts.into_iter().map(|(first, last)| {
+        if first == last { first.to_string() } else { format!("{first} to {last}") }
     });
     let cited: Vec<String> = parts.collect();
     if cited.is_empty() { "none".to_owned() } else { cited.join(", ") }

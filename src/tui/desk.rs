@@ -17,12 +17,18 @@ use super::popup::Popup;
 use super::replay::{Played, Player};
 use super::screen::Screen;
 use super::theme::{Role, Theme};
+<<<<<<< HEAD
 use super::ui::{Ui, WHICH_KEY_MS, Who, is_cut_off};
 use crate::engine::handle::{Clock, Follower, Handle, Link, Snapshot, Tape};
 use crate::release::{Ask, Clean, Command, Principal, Refusal, Release, ReleaseId, Seq};
 
 /// The list of releases is read again after this long while it is looked at, in milliseconds.
 const LIST_AGAIN_MS: u64 = 5000;
+=======
+use super::ui::{History, Ui, Who, is_cut_off};
+use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot, Tape};
+use crate::release::{Ask, Clean, Command, Principal, Refusal, Seq};
+>>>>>>> plain
 
 /// What a cockpit is given.
 #[derive(Clone, Debug)]
@@ -130,6 +136,8 @@ impl Desk {
     fn follow_tape(&mut self) {
         let Some(player) = &self.player else { return };
         self.ui.replay = Some(player.bar());
+        // What was measured later must not be seen earlier.
+        self.ui.history = History::default();
         self.handle = player.handle().clone();
         self.follower = self.handle.follow();
         self.catch_up();
@@ -212,6 +220,7 @@ impl Desk {
         let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
         if let Some(player) = self.player.as_mut().filter(|_| free) {
             let played = player.key(chord);
+            self.ui.status = None;
             if let Played::Refused(why) = &played {
                 self.ui.refuse(&Clean::new(why));
             }
