@@ -123,6 +123,7 @@ pub struct Rehearse {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Run {
     /// The plan; otherwise the repository's config/pipeline.yaml
     #[arg(long, value_name = "FILE")]

@@ -17,18 +17,12 @@ use super::popup::Popup;
 use super::replay::{Played, Player};
 use super::screen::Screen;
 use super::theme::{Role, Theme};
-<<<<<<< HEAD
-use super::ui::{Ui, WHICH_KEY_MS, Who, is_cut_off};
+use super::ui::{History, Ui, WHICH_KEY_MS, Who, is_cut_off};
 use crate::engine::handle::{Clock, Follower, Handle, Link, Snapshot, Tape};
 use crate::release::{Ask, Clean, Command, Principal, Refusal, Release, ReleaseId, Seq};
 
 /// The list of releases is read again after this long while it is looked at, in milliseconds.
 const LIST_AGAIN_MS: u64 = 5000;
-=======
-use super::ui::{History, Ui, Who, is_cut_off};
-use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot, Tape};
-use crate::release::{Ask, Clean, Command, Principal, Refusal, Seq};
->>>>>>> plain
 
 /// What a cockpit is given.
 #[derive(Clone, Debug)]
@@ -376,11 +370,11 @@ impl Desk {
                     }
                 }
             }
-            Ok(Done::Listed(shelf)) => {
-                if let Err(why) = &shelf {
+            Ok(Done::Listed(answer)) => {
+                if let Err(why) = &answer {
                     tracing::warn!(%why, "the releases cannot be listed");
                 }
-                ui.releases.learn(shelf, ui.now_ms);
+                ui.releases.learn(answer, ui.now_ms);
             }
             Ok(Done::Opened(Ok(handle))) => self.sit_down_at(handle, String::new()),
             Ok(Done::Opened(Err(why))) => {

@@ -1,6 +1,6 @@
 //! The keymap: keys, also one after the other, to actions; read from `keys.yaml`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use schemars::JsonSchema;
@@ -236,7 +236,9 @@ impl Keymap {
                 let keys: Vec<String> = binding.ways.iter().map(|way| printed(way)).collect();
                 let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
                 let place = binding.mode.words();
-                table.push_str(&format!("| {} | {} | {place} |\n", keys.join(" "), binding.desc));
+                let (keys, desc) = (keys.join(" "), &binding.desc);
+                // A string takes everything.
+                let _ = writeln!(table, "| {keys} | {desc} | {place} |");
             }
         }
         table

@@ -214,11 +214,8 @@ pub(super) fn on_paste(ui: &mut Ui, text: &str) {
 
 /// The wheel over an open popup: what can be scrolled is, and nothing else happens.
 pub(super) fn wheel(ui: &mut Ui, down: bool) {
-    match &mut ui.popup {
-        Some(Popup::Help { top } | Popup::Card { top }) => {
-            *top = if down { *top + 3 } else { top.saturating_sub(3) };
-        }
-        _ => {}
+    if let Some(Popup::Help { top } | Popup::Card { top }) = &mut ui.popup {
+        *top = if down { *top + 3 } else { top.saturating_sub(3) };
     }
 }
 

@@ -55,7 +55,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
     let top = top.min(last);
     rows(buf, view.theme, inner, &lines[top..]);
     if top < last {
-        let more = Strip::new().right(Role::Dim, format!(" {} more … ", last - top));
-        more.draw(buf, view.theme, row(inner, room.saturating_sub(1)));
+        let line = row(inner, room.saturating_sub(1));
+        Strip::new()
+            .right(Role::Dim, format!(" {} more … ", last - top))
+            .draw(buf, view.theme, line);
     }
 }

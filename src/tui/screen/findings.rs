@@ -154,10 +154,9 @@ impl Findings {
 fn role(severity: Severity) -> Role {
     match severity {
         Severity::Critical | Severity::High => Role::Failed,
-        Severity::Medium => Role::Warn,
-        Severity::Low => Role::Text,
         // What is not known is not harmless.
-        Severity::Unknown => Role::Warn,
+        Severity::Medium | Severity::Unknown => Role::Warn,
+        Severity::Low => Role::Text,
     }
 }
 

@@ -122,12 +122,11 @@ fn back(ui: &mut Ui) {
 fn copy(ui: &mut Ui) -> Did {
     let page = &ui.log.page;
     let chosen = ui.log.found.and_then(|at| page.lines.get(at.checked_sub(page.first)?));
-    let text = match chosen {
-        Some(line) => line.text.as_str().to_owned(),
-        None => {
-            let lines: Vec<&str> = page.lines.iter().map(|line| line.text.as_str()).collect();
-            lines.join("\n")
-        }
+    let text = if let Some(line) = chosen {
+        line.text.as_str().to_owned()
+    } else {
+        let lines: Vec<&str> = page.lines.iter().map(|line| line.text.as_str()).collect();
+        lines.join("\n")
     };
     if text.is_empty() {
         ui.refuse(&Clean::new("there is no line to copy"));

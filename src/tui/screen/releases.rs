@@ -35,9 +35,9 @@ impl Releases {
     pub(in crate::tui) fn learn(&mut self, answer: Result<Shelf, Clean>, now_ms: u64) {
         (self.reading, self.read_ms) = (false, Some(now_ms));
         match answer {
-            Ok(shelf) => {
+            Ok(read) => {
                 let chosen = self.chosen().map(|row| row.id.clone());
-                (self.shelf, self.error) = (shelf, None);
+                (self.shelf, self.error) = (read, None);
                 self.sift();
                 // The cursor stays on its release, wherever that stands now.
                 if let (Some(_), Some(id)) = (self.list.cursor, chosen) {
