@@ -309,7 +309,7 @@ fn f5_f6_on_a_full_disk_nothing_begins_and_votes_outcomes_and_the_way_back_are_k
             follower.until(|s| s.release.result.is_some()).await.expect("an end");
             assert!(follower.snapshot().release.is_rolled_back());
         };
-        beside(&mut flight, hands).await;
+        Box::pin(beside(&mut flight, hands)).await;
         must_hold(&flight.book.records(), &flight.eyes.deeds(), "full");
         assert_eq!(moved(&flight.eyes.deeds()), 4, "two Services, there and back");
     });
@@ -319,10 +319,10 @@ fn f5_f6_on_a_full_disk_nothing_begins_and_votes_outcomes_and_the_way_back_are_k
 fn i30_g24_an_engine_about_to_break_an_invariant_stops_driving_and_says_which() {
     fly(async {
         let mut flight = Flight::new(&Scene::short("happy"));
-        beside(&mut flight, async |handle: &Handle, _: &Flight| {
+        let waits = async |handle: &Handle, _: &Flight| {
             handle.follow().until(|s| s.release.open_gate().is_some()).await.expect("a gate");
-        })
-        .await;
+        };
+        Box::pin(beside(&mut flight, waits)).await;
         // A record that no rule of ours gives: the switch has begun, and nobody said go.
         let step = "production.switch".parse().expect("an id");
         let (driver, lines) = (flight.driver(), flight.book.lines());
@@ -331,7 +331,7 @@ fn i30_g24_an_engine_about_to_break_an_invariant_stops_driving_and_says_which() 
         let event = (Principal::engine(), Event::StepStarted { step });
         forged.append(vec![event], flight.clock().now()).await.expect("kept");
         let forged = flight.book.lines().len();
-        beside(&mut flight, async |handle: &Handle, flight: &Flight| {
+        let asks = async |handle: &Handle, flight: &Flight| {
             let mut follower = handle.follow();
             let ready = follower.until(|s| s.records.len() > forged).await.expect("opened");
             let to = ready.release.rollout.to.expect("a slot");
@@ -344,7 +344,7 @@ fn i30_g24_an_engine_about_to_break_an_invariant_stops_driving_and_says_which() 
             let said = follower.snapshot().live.vitals.journal_error.clone().unwrap_or_default();
             assert!(said.as_str().starts_with("INVARIANT I10"), "{said}");
             assert_eq!(moved(&flight.eyes.deeds()), 0, "nothing was changed");
-        })
-        .await;
+        };
+        Box::pin(beside(&mut flight, asks)).await;
     });
 }

@@ -334,9 +334,9 @@ impl Flight {
     pub(crate) fn opens(&mut self) -> (Handle, gonogo::engine::Engine) {
         let driver = self.driver();
         let lines = self.book.lines();
-        let shelf = Box::new(self.book.clone());
+        let paper = Box::new(self.book.clone());
         let (journal, past) =
-            Journal::on_shelf(id(), driver, shelf, &lines).expect("a journal that holds");
+            Journal::on_shelf(id(), driver, paper, &lines).expect("a journal that holds");
         self.launches(journal, past, None)
     }
 

@@ -144,9 +144,11 @@ async fn release(seed: u64) -> Met {
         let shown = &follower.snapshot().records;
         assert!(shown.len() <= records.len(), "more was shown than is on record");
         assert!(shown.iter().zip(&records).all(|(shown, record)| **shown == *record), "I2");
-        let seen = fold(&records[..shown.len()]);
-        let (a, b) = (&follower.snapshot().release, &seen);
-        assert!(a == b, "I1, I25: what a follower folded is not what the records give");
+        let folded = fold(&records[..shown.len()]);
+        assert!(
+            follower.snapshot().release == folded,
+            "I1, I25: what a follower folded is not what the records give"
+        );
         if over || clock.now().boot_ms >= until {
             break;
         }
