@@ -157,6 +157,7 @@ fn makespan(dag: &Dag) -> Outcome<f64> {
         pid: 1,
         boot: "boot".to_owned(),
         build: Clean::new("bench"),
+        repaired: None,
         by: Principal::engine(),
         start: Some(Box::new(start(dag)?)),
     };

@@ -11,11 +11,12 @@ mod releases;
 mod replay;
 mod report;
 mod run;
+mod shelf;
 mod show;
 mod timeline;
 mod verify;
 
-pub use dispatch::dispatch;
+pub use dispatch::{asked, dispatch};
 pub use rehearse::{Flight, prepare};
 pub use releases::releases;
 pub use replay::{Stage, replay};

@@ -22,6 +22,6 @@ pub use driver::{Driver, Holder};
 pub use environment::{EnvironmentLock, LockError};
 pub use error::{AppendError, Newer, Observing, OpenError};
 pub use library::{Cleared, Entry, FindError, Library, LibraryError, Newest, Started, Wanted};
-pub use line::{Damage, Foreign, Head, Why};
+pub use line::{Damage, Foreign, Head, Why, encode};
 pub use queue::Place;
 pub use reader::{Tail, TailError, Verification, verify};

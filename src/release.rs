@@ -24,7 +24,7 @@ mod time;
 
 pub use card::report_words;
 pub use command::{Ask, Command, Principal, Refusal, Via};
-pub use decide::{Input, Opened, Timer, decide, permit};
+pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit};
 pub use due::{Due, due};
 pub use effect::{
     AfterCrash, BuiltInJob, Cause, Deployed, Effect, EffectKey, LatchedBy, Outcome, Seen, StepEnd,

@@ -39,6 +39,9 @@ fn sit_down(scenario: &str) -> Newcomer {
         principal: by,
         can_arm: true,
         database: "shop".to_owned(),
+        mouse: true,
+        bell: true,
+        library: None,
         clock: flight.handle.clock().clone(),
     };
     let cockpit = Cockpit::new(flight.handle, settings, (100, 30));
@@ -63,6 +66,15 @@ impl Newcomer {
         let line = self.line(words)?;
         let before = line.split(words).next()?;
         before.split_whitespace().next_back().map(str::to_owned)
+    }
+
+    /// The same, in the line that also holds other words.
+    #[track_caller]
+    fn press_in(&mut self, with: &str, words: &str) {
+        let line = self.line(with).unwrap_or_else(|| panic!("no {with:?}"));
+        let before = line.split(words).next().unwrap_or_default();
+        let key = before.split_whitespace().next_back().expect("a key").to_owned();
+        self.press(&key);
     }
 
     /// Presses the key that the screen names before those words.
@@ -93,10 +105,10 @@ impl Newcomer {
     async fn approve(&mut self) -> usize {
         self.cockpit.until("Go or no-go: stage production").await;
         self.press_next();
-        if self.line("to arm first").is_some() {
+        if self.line(" to arm first").is_some() {
             self.press_for(" to arm first");
         }
-        self.press_for(" GO");
+        self.press_in("NO-GO, ends the release", " GO");
         self.cockpit.type_text("seen");
         self.press_for(" votes");
         self.counted()
@@ -137,13 +149,15 @@ async fn a_newcomer_restores_the_database_in_twenty_keys() {
     newcomer.switch().await;
     // Where the database stands is in the help; which form it opens says the rest.
     newcomer.press_for(" restore the database");
-    newcomer.press_for(" goes on");
+    newcomer.press_for(" what it loses");
+    newcomer.press_for(" the exact calls");
+    newcomer.press_for(" confirm");
     let line = newcomer.line(" to go on: ").expect("a word is wanted");
     let word = line.split(" to go on: ").next().and_then(|text| text.split_whitespace().last());
     let word = word.expect("the word").to_owned();
     newcomer.cockpit.type_text(&word);
     newcomer.keys += word.len();
-    newcomer.press_for(" does it");
+    newcomer.press_for(" starts it now");
     let keys = newcomer.counted();
     assert!(keys <= 20, "restoring took {keys} keys");
     newcomer.cockpit.until("DB restored from").await;

@@ -67,6 +67,9 @@ impl Flown {
             principal: person(),
             can_arm: true,
             database: "shop".to_owned(),
+            mouse: true,
+            bell: true,
+            library: None,
             clock: Clock::live(),
         };
         Cockpit::replaying(self.tape(), 10.0, settings, size)

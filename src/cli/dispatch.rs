@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::CommandFactory as _;
 use color_eyre::eyre::{Report, WrapErr as _};
@@ -131,10 +132,30 @@ fn on_terminal() -> bool {
 /// `gonogo` alone: the cockpit of the release that runs, or the list of releases.
 fn home(paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let local = local(paths)?;
-    match local.running(None) {
-        Ok(id) if on_terminal() => watch(&local, &id, look),
-        _ => super::releases(&local.library(), &mut std::io::stdout()),
+    if !on_terminal() {
+        return super::releases(&local.library(), &mut std::io::stdout());
     }
+    match local.running(None) {
+        Ok(id) => watch(&local, &id, look),
+        Err(_) => choose(&local, look),
+    }
+}
+
+/// The cockpit without a release: it begins with the list.
+fn choose(local: &Local, look: &Look) -> Result<Exit, Report> {
+    let settings = cockpit(&local.paths, look, "")?;
+    let runtime = runtime()?;
+    let (left, shown) = runtime.block_on(async {
+        let left = tui::run(super::shelf::nothing(local)?, settings)
+            .await
+            .wrap_err("failed to show the cockpit")?;
+        Ok::<_, Report>(left)
+    })?;
+    runtime.shutdown_background();
+    if left == tui::Leave::Detached && shown.start.is_some() && shown.result.is_none() {
+        detached(&shown.id, Exit::Interrupted);
+    }
+    Ok(Exit::Released)
 }
 
 fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, Report> {
@@ -175,7 +196,11 @@ fn lines(look: &Look, database: &str, code: fn(&Release, &Link) -> u8) -> PlainS
 fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
     let terminal = config::Terminal::of_environment();
     let by = config::principal(Via::Cockpit);
-    Ok(config::cockpit(look, &terminal, paths, by, database)?)
+    let mut settings = config::cockpit(look, &terminal, paths, by, database)?;
+    settings.library = Some(Arc::new(super::shelf::Releases::new(local(paths)?)));
+    // From here on what gonogo says of itself has a screen.
+    tui::listen();
+    Ok(settings)
 }
 
 fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
@@ -235,16 +260,19 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
 fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
     let settings = cockpit(&local.paths, look, "")?;
     let runtime = runtime()?;
-    let release = runtime.block_on(async {
+    let (left, release) = runtime.block_on(async {
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        // Another release may be the one that was looked at last; the exit is this one's.
+        let (left, _) = tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>((left, follower.snapshot().release.clone()))
     })?;
     runtime.shutdown_background();
     if release.result.is_none() {
-        detached(id, Exit::Interrupted);
+        if left == tui::Leave::Detached {
+            detached(id, Exit::Interrupted);
+        }
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::of_result(&release))
@@ -268,8 +296,28 @@ fn talk(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
 /// What the keys do, from a shell.
 fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
     let local = local(paths)?;
+    let confirm = if let Sub::Restore(args) = &sub { Some(args.confirm.clone()) } else { None };
+    let Some((named, ask)) = asked(sub) else {
+        return Err(Failure::new(Exit::Usage, "this command is not there yet").into());
+    };
+    let make = |snapshot: &crate::engine::handle::Snapshot| {
+        // As in the cockpit: what cannot be taken back is typed, not only pressed.
+        let wanted = snapshot.release.id.as_str();
+        match confirm {
+            Some(typed) if typed.as_deref() != Some(wanted) => {
+                Err(Failure::new(Exit::Refused, "a restore must be confirmed")
+                    .with_hint(format!("add --confirm {wanted}")))
+            }
+            _ => Ok(ask),
+        }
+    };
+    runtime()?.block_on(ask::ask(&local, named, make, &mut std::io::stdout()))
+}
+
+/// What a subcommand asks of which release; none where it asks nothing.
+pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
     let say = |comment: String| Clean::new(&comment);
-    let (named, make): (Option<ReleaseId>, Ask) = match sub {
+    Some(match sub {
         Sub::Approve(a) => (a.release, Ask::Approve { comment: say(a.comment) }),
         Sub::Reject(a) => (a.release, Ask::Reject { comment: say(a.comment) }),
         Sub::Defer(a) => (a.release, Ask::Defer { comment: say(a.comment) }),
@@ -278,29 +326,12 @@ fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
         Sub::Override(a) => (a.release, Ask::Override { comment: say(a.comment) }),
         Sub::Retry(a) => (a.release, Ask::Retry),
         Sub::Switch(a) => (a.release, Ask::Switch { to: a.slot }),
-        Sub::Restore(a) => return restore(&local, a),
-        _ => return Err(Failure::new(Exit::Usage, "this command is not there yet").into()),
-    };
-    let mut out = std::io::stdout();
-    runtime()?.block_on(ask::ask(&local, named, |_| Ok(make), &mut out))
-}
-
-fn restore(local: &Local, args: args::Restore) -> Result<Exit, Report> {
-    let ask = match args.backup {
-        Some(backup) => Ask::Restore { backup },
-        None => Ask::UndoRestore,
-    };
-    let confirm = args.confirm;
-    let make = |snapshot: &crate::engine::handle::Snapshot| {
-        // As in the cockpit: what cannot be taken back is typed, not only pressed.
-        let wanted = snapshot.release.id.as_str();
-        match confirm.as_deref() {
-            Some(typed) if typed == wanted => Ok(ask),
-            _ => Err(Failure::new(Exit::Refused, "a restore must be confirmed")
-                .with_hint(format!("add --confirm {wanted}"))),
-        }
-    };
-    runtime()?.block_on(ask::ask(local, args.release, make, &mut std::io::stdout()))
+        Sub::Restore(a) => match a.backup {
+            Some(backup) => (a.release, Ask::Restore { backup }),
+            None => (a.release, Ask::UndoRestore),
+        },
+        _ => return None,
+    })
 }
 
 fn schema(args: &args::Schema) -> Result<Exit, Report> {

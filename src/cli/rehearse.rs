@@ -96,8 +96,8 @@ pub fn prepare(
         workspace: folder.join("workspace"),
     })?;
     let build = Clean::new(env!("CARGO_PKG_VERSION"));
-    let opened =
-        Opened { session, host, pid, boot, build, by: by.clone(), start: Some(Box::new(start)) };
+    let (by, start) = (by.clone(), Some(Box::new(start)));
+    let opened = Opened { session, host, pid, boot, build, repaired: None, by, start };
     let (handle, engine) = launch(Launch {
         world: theatre.world.clone(),
         journal,
@@ -176,9 +176,13 @@ pub(super) fn cockpit(
     settings: tui::Settings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let seen = attended(rehearsal, paths, by, async |handle| {
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit").map(drop)
+    let (left, seen) = attended(rehearsal, paths, by, async |handle| {
+        let shown = tui::run(handle, settings).await.wrap_err("failed to show the cockpit");
+        shown.map(|(left, _)| left)
     })?;
+    if left == tui::Leave::HungUp {
+        return Ok(Exit::of_result(&seen.snapshot().release));
+    }
     if seen.snapshot().release.result.is_some() {
         write_lines(out, &debriefed(&seen))?;
     }
@@ -193,37 +197,37 @@ pub(super) fn plain(
     settings: PlainSettings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let seen = attended(rehearsal, paths, by, async |handle| {
+    let ((), seen) = attended(rehearsal, paths, by, async |handle| {
         super::plain::talk(handle, settings).await.map(drop)
     })?;
     farewell(&seen.snapshot().release, out)
 }
 
-/// Runs a rehearsal for as long as `watch` looks on; gives what there was to see.
-fn attended(
+/// Runs a rehearsal for as long as `watch` looks on; gives its answer and what there was to see.
+fn attended<T>(
     rehearsal: Rehearsal,
     paths: &Paths,
     by: &Principal,
-    watch: impl AsyncFnOnce(Handle) -> Result<(), Report>,
-) -> Result<Follower, Report> {
+    watch: impl AsyncFnOnce(Handle) -> Result<T, Report>,
+) -> Result<(T, Follower), Report> {
     let speed = rehearsal.speed;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
-    let seen = runtime.block_on(async {
+    let (left, seen) = runtime.block_on(async {
         let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut seen = handle.follow();
-        watch(handle).await?;
+        let left = watch(handle).await?;
         seen.catch_up();
         driving.abort();
         drop(theatre);
-        Ok::<_, Report>(seen)
+        Ok::<_, Report>((left, seen))
     })?;
     runtime.shutdown_background();
-    Ok(seen)
+    Ok((left, seen))
 }
 
 /// The last words on a rehearsal that somebody flew.

@@ -31,6 +31,9 @@ pub struct Look {
     /// Draw with ASCII only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m changes it
+    #[arg(long, global = true)]
+    pub no_mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,6 +95,7 @@ pub enum Sub {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Rehearse {
     /// The scenario: a shipped name, or a file; `--list` shows them
     pub scenario: Option<String>,
@@ -119,6 +123,7 @@ pub struct Rehearse {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Run {
     /// The plan; otherwise the repository's config/pipeline.yaml
     #[arg(long, value_name = "FILE")]

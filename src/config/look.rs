@@ -73,15 +73,16 @@ pub fn plain(
     terminal: &Terminal,
     principal: Principal,
     database: &str,
-    lines: LineSettings,
+    mut lines: LineSettings,
 ) -> PlainSettings {
+    lines.columns = machine::terminal_columns();
     PlainSettings {
         principal,
         can_arm: true,
         database: database.to_owned(),
         clock: Clock::live(),
         ascii: look.ascii || terminal.is_ascii(),
-        lines: LineSettings { columns: machine::terminal_columns(), ..lines },
+        lines,
     }
 }
 
@@ -119,6 +120,7 @@ pub fn cockpit(
     if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {
         keys.add(&own.display().to_string(), &bytes)?;
     }
+    let manners = super::run::machine_of(paths)?.cockpit;
     Ok(Settings {
         theme,
         keymap: Keymap::new(&keys.read()?)?,
@@ -126,5 +128,8 @@ pub fn cockpit(
         can_arm: true,
         database: database.to_owned(),
         clock: Clock::live(),
+        mouse: manners.mouse && !look.no_mouse,
+        bell: manners.bell,
+        library: None,
     })
 }

@@ -27,6 +27,31 @@ pub struct Machine {
     /// The policy of everybody, pinned by its digest. The folder's own policy.yaml lies over it.
     #[serde(default)]
     pub policy: Option<PinnedPolicy>,
+    /// How the cockpit behaves at this machine's terminals.
+    #[serde(default)]
+    pub cockpit: Manners,
+}
+
+/// How the cockpit behaves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manners {
+    /// Whether it takes the mouse at first; the key `m` changes it.
+    #[serde(default = "yes")]
+    pub mouse: bool,
+    /// Whether it rings, and tells the terminal why (OSC 9), when somebody must look up.
+    #[serde(default = "yes")]
+    pub bell: bool,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { mouse: true, bell: true }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The shipped `gonogo.yaml`.

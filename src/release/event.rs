@@ -52,6 +52,10 @@ pub enum Event {
         boot: BootId,
         build: Clean,
     },
+    /// The journal ended in a line that never became whole; it was set aside (fault F2).
+    TailRepaired {
+        bytes: u64,
+    },
     /// The intent to run a step; on disk before the step starts.
     StepStarted {
         step: StepId,
@@ -263,6 +267,7 @@ impl Event {
         match self {
             Self::ReleaseStarted { .. } => "release_started",
             Self::SessionOpened { .. } => "session_opened",
+            Self::TailRepaired { .. } => "tail_repaired",
             Self::StepStarted { .. } => "step_started",
             Self::StepEnded { .. } => "step_ended",
             Self::StepSkipped { .. } => "step_skipped",

@@ -213,13 +213,12 @@ impl FindingsPolicy {
                 let key = format!("findings.steps.{step}.{}", severity.word());
                 let pinned = self.limit(step, severity);
                 let named = own.steps.get(step).and_then(|limits| limits.get(&severity));
-                let limit = match named {
-                    Some(named) => loose.limit(&key, pinned, Some(*named)),
+                let limit = if let Some(named) = named {
+                    loose.limit(&key, pinned, Some(*named))
+                } else {
                     // What only falls back was compared, and told, above.
-                    None => {
-                        let general = own.limits.get(&severity).copied();
-                        pinned.into_iter().chain(general).min()
-                    }
+                    let general = own.limits.get(&severity).copied();
+                    pinned.into_iter().chain(general).min()
                 };
                 if let Some(limit) = limit {
                     steps.entry(step.clone()).or_default().insert(severity, limit);

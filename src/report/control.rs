@@ -1,13 +1,13 @@
 //! The report of a release for those who audit it: each control, what it came to, and the records
 //! that prove it. A function of the journal alone (I29), so that anybody can make it again.
 
-use super::audit::{AUDITED, audit};
+use super::audit::audit;
 use super::document::Document;
 use super::table::{Side, Table};
 use super::words::{duration, plural, state, took_ms, utc};
 use crate::release::{
-    Digest, Event, GateResult, GateVerdict, Record, Release, Seq, StageId, StepStatus, Verdict,
-    Vote, Way, report_words,
+    Digest, Event, GateResult, GateVerdict, INVARIANTS, Record, Release, Seq, StageId, StepStatus,
+    Verdict, Vote, Way, report_words,
 };
 
 /// Writes the report of a release's records.
@@ -43,7 +43,7 @@ pub fn control(records: &[Record]) -> Document {
     let breaches = audit(records);
     let mut table =
         Table::new(&[("invariant", Side::Left), ("holds", Side::Left), ("records", Side::Left)]);
-    for (invariant, says) in AUDITED {
+    for (invariant, says) in INVARIANTS {
         let broken: Vec<u64> =
             breaches.iter().filter(|b| b.invariant == invariant).map(|b| b.seq).collect();
         let holds = if broken.is_empty() { "holds" } else { "BROKEN" };
@@ -93,9 +93,8 @@ fn cited(seqs: impl IntoIterator<Item = Seq>) -> String {
             _ => parts.push((seq, seq)),
         }
     }
-    let parts = parts.into_iter().map(|(first, last)| match first == last {
-        true => first.to_string(),
-        false => format!("{first} to {last}"),
+    let parts = parts.into_iter().map(|(first, last)| {
+        if first == last { first.to_string() } else { format!("{first} to {last}") }
     });
     let cited: Vec<String> = parts.collect();
     if cited.is_empty() { "none".to_owned() } else { cited.join(", ") }

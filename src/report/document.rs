@@ -34,7 +34,7 @@ impl Document {
         self.parts.extend((!items.is_empty()).then_some(Part::Items(items)));
     }
 
-    pub(super) fn to_do(&mut self, items: &[String]) {
+    pub(super) fn open_items(&mut self, items: &[String]) {
         self.parts.push(Part::ToDo(items.iter().map(|item| Clean::new(item)).collect()));
     }
 
@@ -141,7 +141,7 @@ mod tests {
         let mut table = Table::new(&[("a", Side::Left)]);
         table.row(["<img src=x onerror=alert(1)> | b".to_owned()]);
         document.rows(table);
-        document.to_do(&["mend \"it\"".to_owned()]);
+        document.open_items(&["mend \"it\"".to_owned()]);
         let text = |lines: Vec<Clean>| {
             let lines: Vec<String> = lines.iter().map(Clean::to_string).collect();
             lines.join("\n")

@@ -8,8 +8,7 @@ use super::summary::timeline_of;
 use super::table::{Side, Table};
 use super::words::{Debrief, Moment, Trouble, duration, plural, sentence, state, took_ms, utc};
 use crate::release::{
-    Event, Evidence, Record, Release, ReportState, Start, StepStatus, Verdict, Via, Way,
-    report_words,
+    Event, Evidence, Record, Release, ReportState, Start, StepStatus, Verdict, Via, report_words,
 };
 
 /// Writes the post-mortem of a release's records.
@@ -228,7 +227,6 @@ fn counts(record: &Record) -> bool {
     match &record.event {
         Event::StepStarted { .. } | Event::StepSkipped { .. } | Event::Notified { .. } => false,
         Event::StepEnded { end, .. } => !end.result.passed(),
-        Event::TrafficSwitched { way: Way::Forward | Way::Back, .. } => true,
         Event::WindowJudged { verdicts, .. } => verdicts.iter().any(|v| !v.verdict.is_pass()),
         _ => true, // tidy: everything else is part of the story
     }
@@ -299,5 +297,5 @@ fn follow_ups(document: &mut Document, release: &Release, story: &Debrief) {
         items.push(format!("the writes lost by the restore of {backup} {open}"));
     }
     items.push(format!("anything else? {open}"));
-    document.to_do(&items);
+    document.open_items(&items);
 }

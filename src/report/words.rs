@@ -2,7 +2,6 @@
 //! UTC, who acted, and never a bare colour.
 
 mod call;
-mod calls;
 mod debrief;
 mod headline;
 mod matrix;
@@ -12,8 +11,10 @@ mod sentence;
 mod span;
 mod time_left;
 
-pub use call::{moving, needs_arming, restore_phases, verified_backups};
-pub use calls::{Call, backup_line, kept_name, restore_calls, switch_calls};
+pub use call::{
+    GUARDS, backup_line, calls, kept_name, moving, needs_arming, restore_calls, restore_phases,
+    switch_calls, verified_backups,
+};
 pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};
 pub use matrix::{Trouble, Wrong, ours, price, wrong};

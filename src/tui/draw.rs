@@ -10,7 +10,7 @@ use super::pane;
 use super::popup;
 use super::screen;
 use super::theme::{Role, Theme};
-use super::ui::{Screen, Ui, is_cut_off};
+use super::ui::{Ui, is_cut_off};
 use crate::engine::handle::Snapshot;
 use crate::report::words;
 
@@ -37,8 +37,12 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
     if layout::is_tiny(area) {
         return screen::tiny::draw(buf, area, &view);
     }
-    let areas = layout::areas(area, snapshot);
-    pane::top::draw(buf, areas.top, &view);
+    let areas = layout::areas(area, snapshot, ui);
+    if layout::is_alone(snapshot, ui) {
+        screen::releases::bar(buf, areas.top, &view);
+    } else {
+        pane::top::draw(buf, areas.top, &view);
+    }
     pane::rail::draw(buf, areas.rail, &view);
     pane::next::draw(buf, areas.next, &view);
     body(buf, &areas, &view);
@@ -52,15 +56,9 @@ fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
     let form = popup::form(view);
     let rows = form.as_ref().map_or(0, |form| form.rows(areas.body.width));
     let (area, below) = layout::with_form(areas.body, rows);
-    match popup::stands_on(view.ui).unwrap_or(view.ui.screen) {
-        Screen::Release => screen::release::draw(buf, area, view),
-        Screen::Timeline => screen::timeline::draw(buf, area, view),
-        Screen::Gate => screen::gate::draw(buf, area, view),
-        Screen::Monitor => screen::monitor::draw(buf, area, view),
-        Screen::WayBack => screen::way_back::draw(buf, area, view),
-        Screen::Restore => screen::restore::draw(buf, area, view),
-    }
-    if is_cut_off(view.snapshot) {
+    let screen = popup::stands_on(view.ui).unwrap_or(view.ui.screen);
+    screen::draw(buf, area, view, screen);
+    if is_cut_off(view.snapshot) && screen.is_of_the_engine() {
         // An old picture must not look like a live one.
         buf.set_style(area.intersection(buf.area), view.theme.style(Role::Stale));
     }

@@ -8,6 +8,7 @@ mod form;
 mod help;
 mod palette;
 mod question;
+mod which;
 mod wizard;
 
 pub(super) use form::{form, stands_on};
@@ -19,18 +20,21 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::{Action, not_armed};
+use super::action::{Action, ask_of, not_armed};
 use super::draw::View;
 use super::keys::Chord;
 use super::on_key::{Did, act, arm};
-use super::screen;
+use super::screen::{self, Screen};
 use super::theme::Role;
-use super::ui::{Screen, Ui, seen};
-use crate::engine::handle::{Direction, Snapshot};
+use super::ui::{Ui, seen};
+use crate::engine::handle::Snapshot;
 use crate::release::{Ask, Clean, Seq, Vote};
+use crate::report::words;
 
 /// Seconds that a confirmed switch can still be cancelled.
 pub(super) const COUNT_DOWN_MS: u64 = 3000;
+/// Copies the exact call of an open question; letters are for its answer.
+pub(super) const COPY_KEY: &str = "ctrl-y";
 /// Characters that a form's line takes.
 const INPUT_MAX: usize = 300;
 
@@ -71,19 +75,57 @@ pub(super) enum Popup {
         action: Action,
         input: String,
     },
-    Find {
+    /// A line of words in the footer.
+    Line {
+        word: Word,
         input: String,
     },
 }
 
+/// What a line of words is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Find,
+    /// It takes effect while it is typed.
+    Filter,
+}
+
 impl Popup {
+    /// Whether its answer can change the world, so that a key on its way must not be one.
+    pub(super) fn is_a_question(&self) -> bool {
+        match self {
+            Self::Help { .. } | Self::Debrief { .. } | Self::Palette { .. } | Self::Line { .. } => {
+                false
+            }
+            Self::Vote { .. }
+            | Self::Confirm { .. }
+            | Self::CountDown { .. }
+            | Self::Restore(_)
+            | Self::Reason { .. } => true,
+        }
+    }
+
+    /// What it is about to ask, as far as that is known.
+    fn ask(&self, snapshot: &Snapshot) -> Option<Ask> {
+        match self {
+            Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
+            Self::Restore(wizard) => wizard.meant(snapshot),
+            Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
+            Self::Help { .. }
+            | Self::Debrief { .. }
+            | Self::Palette { .. }
+            | Self::Vote { .. }
+            | Self::Line { .. } => None,
+        }
+    }
+
     fn input(&mut self) -> Option<&mut String> {
         match self {
             Self::Palette { input, .. }
             | Self::Vote { choice: Some(_), input, .. }
             | Self::Restore(Wizard { step: Step::Word, input, .. })
             | Self::Reason { input, .. }
-            | Self::Find { input } => Some(input),
+            | Self::Line { input, .. } => Some(input),
             _ => None,
         }
     }
@@ -103,16 +145,28 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         return Did::Nothing;
     }
     if key.code == KeyCode::Esc {
+        if let Popup::Line { word: Word::Filter, .. } = popup {
+            screen::filter(ui, "");
+        }
         return Did::Nothing;
     }
     // With nothing typed, backspace leads back.
     let leads_back = matches!(&popup, Popup::Restore(_)) && key.code == KeyCode::Backspace;
+    if Some(chord) == Chord::read(COPY_KEY)
+        && let Some(ask) = popup.ask(snapshot)
+    {
+        let text = calls(ui, snapshot, &ask);
+        ui.popup = Some(popup);
+        return Did::Copy { what: "the call", text };
+    }
     if let Some(input) = popup.input()
         && !(leads_back && input.is_empty())
         && edited(input, chord)
     {
-        if let Popup::Palette { at, .. } = &mut popup {
-            *at = 0;
+        match &mut popup {
+            Popup::Palette { at, .. } => *at = 0,
+            Popup::Line { word: Word::Filter, input } => screen::filter(ui, input),
+            _ => {}
         }
         ui.popup = Some(popup);
         return Did::Nothing;
@@ -139,15 +193,20 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
         Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
-        Popup::Find { input } if code == KeyCode::Enter => {
-            ui.log.found = None;
-            ui.log.needle = (!input.is_empty()).then_some(input);
-            let way = if ui.log.follow { Direction::Backward } else { Direction::Forward };
-            return if ui.log.needle.is_some() { Did::Search(way) } else { Did::Nothing };
+        Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
+            return screen::find(ui, &input);
         }
-        other @ (Popup::Find { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
+        Popup::Line { word: Word::Filter, .. } if code == KeyCode::Enter => {}
+        other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
+}
+
+/// The exact calls of an ask, a line each.
+pub(super) fn calls(ui: &Ui, snapshot: &Snapshot, ask: &Ask) -> String {
+    let calls = words::calls(&snapshot.release, &ui.who.database, ask);
+    let lines: Vec<&str> = calls.iter().map(Clean::as_str).collect();
+    lines.join("\n")
 }
 
 /// Keys that scroll the screen above a form; the restore has its own.
@@ -171,6 +230,16 @@ pub(super) fn on_paste(ui: &mut Ui, text: &str) {
     let Some(input) = popup.input() else { return };
     for c in Clean::new(text.trim()).as_str().chars() {
         push(input, c);
+    }
+    if let Some(Popup::Line { word: Word::Filter, input }) = ui.popup.clone() {
+        screen::filter(ui, &input);
+    }
+}
+
+/// The wheel over an open popup: what can be scrolled is, and nothing else happens.
+pub(super) fn wheel(ui: &mut Ui, down: bool) {
+    if let Some(Popup::Help { top } | Popup::Debrief { top }) = &mut ui.popup {
+        *top = if down { *top + 3 } else { top.saturating_sub(3) };
     }
 }
 
@@ -330,7 +399,9 @@ fn reason_key(
 /// Draws the open popup over the panes.
 pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     match &view.ui.popup {
-        None => {}
+        None if view.ui.shows_sequence() => which::draw(buf, area, view),
+        // A line of words stands in the footer, so that the list stays in sight.
+        None | Some(Popup::Line { .. }) => {}
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
         Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),

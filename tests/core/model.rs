@@ -98,6 +98,7 @@ impl Model {
             pid: 4711,
             boot: format!("boot-{}", self.boot),
             build: clean("test"),
+            repaired: None,
             by: Principal::engine(),
             start: start.map(Box::new),
         };

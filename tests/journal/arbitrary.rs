@@ -556,6 +556,7 @@ fn late_event(kind: usize) -> Any<Event> {
         22 => clean().prop_map(|comment| Event::HoldOverridden { comment }).boxed(),
         23 => clean().prop_map(|comment| Event::AbortOrdered { comment }).boxed(),
         24 => result().prop_map(|result| Event::ReleaseEnded { result }).boxed(),
+        26 => any::<u64>().prop_map(|bytes| Event::TailRepaired { bytes }).boxed(),
         _ => (any::<u64>(), any::<u32>(), few(clean()))
             .prop_map(|(about, channels, failed)| Event::Notified {
                 about: Seq(about),

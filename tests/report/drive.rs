@@ -110,6 +110,7 @@ impl Drive {
             pid: 4711,
             boot: "boot-1".to_owned(),
             build: Clean::new("0.1.0"),
+            repaired: None,
             by: Principal::engine(),
             start: Some(Box::new(start())),
         }));

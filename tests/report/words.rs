@@ -10,8 +10,8 @@ use gonogo::release::{
     ServiceSlot, SessionId, Slot, StepEnd, StepResult, Verdict, Vote, Way,
 };
 use gonogo::report::words::{
-    Trouble, eta, headline, moment, next, ours, price, restore_calls, sentence, slower,
-    switch_calls, undo, wrong,
+    Trouble, calls as exact_calls, eta, headline, moment, next, ours, price, restore_calls,
+    sentence, slower, switch_calls, undo, wrong,
 };
 
 use super::drive::{Drive, card, evidence, finite, key, person, proof, stage_id, start, step_id};
@@ -39,6 +39,7 @@ fn of_steps() -> Vec<Event> {
             boot: "boot-1".to_owned(),
             build: Clean::new("0.1.0"),
         },
+        Event::TailRepaired { bytes: 1_204 },
         Event::StepStarted { step: unit() },
         ended(StepResult::Passed),
         ended(StepResult::Failed { reason: why() }),
@@ -174,7 +175,7 @@ fn is_a_sentence(text: &Clean, of: &str) {
 fn every_event_has_a_sentence_in_every_order_of_things() {
     let events = one_of_each();
     let kinds: BTreeSet<&str> = events.iter().map(Event::kind).collect();
-    assert_eq!(kinds.len(), 26, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 27, "one of each kind: {kinds:?}");
     // Each on a release of which nothing is known, by gonogo; then all in a row, by a person.
     let mut whole = Release::new(ReleaseId::new("r-1").expect("a name"));
     let mut drive = Drive::new();
@@ -409,14 +410,21 @@ fn calls_are_shown_as_they_are_sent_i8() {
     survey.services = vec![service("backend"), service("frontend")];
     let calls = switch_calls(&drive.release, Slot::Blue);
     assert_eq!(calls.len(), 2);
-    for call in &calls {
-        assert!(call.what.as_str().contains("version=green → version=blue"), "{call:?}");
-        let parts: Vec<&str> = call.parts.iter().map(Clean::as_str).collect();
-        assert!(parts[0].starts_with("test /metadata/resourceVersion"), "{parts:?}");
-        assert!(parts[1].starts_with("test /spec/selector = {\"app\":"), "{parts:?}");
-        assert!(parts[2].starts_with("add  /spec/selector = {\"app\":"), "{parts:?}");
-        assert!(parts[1].ends_with("\"green\"}") && parts[2].ends_with("\"blue\"}"), "{parts:?}");
+    for (call, name) in calls.iter().zip(["backend", "frontend"]) {
+        let command = format!("patch service {name} --type json -p '");
+        let (before, patch) = call.as_str().split_once(&command).expect("a patch");
+        assert!(before.starts_with("kubectl -n "), "{call}");
+        let patch = patch.strip_suffix('\'').expect("a quoted patch");
+        let patch: serde_json::Value = serde_json::from_str(patch).expect("JSON");
+        let step = |op: &str, slot: &str| {
+            let value = serde_json::json!({ "app": name, "version": slot });
+            serde_json::json!({ "op": op, "path": "/spec/selector", "value": value })
+        };
+        // The whole selector, and only while it is still what was read.
+        assert_eq!(patch, serde_json::json!([step("test", "green"), step("add", "blue")]));
     }
+    let way_back = Ask::RollBack { comment: Clean::default() };
+    assert_eq!(exact_calls(&drive.release, "shop", &way_back), calls);
     let backup = BackupId::new("backup_20261123_022600.dump").expect("a name");
     let sent = |phase| restore_calls(&drive.release, "shop", &backup, phase);
     let swap: Vec<String> = sent(RestorePhase::Swap).iter().map(ToString::to_string).collect();

@@ -110,10 +110,11 @@ impl Debrief {
             }
             Event::TrafficSwitched { way: Way::Back, .. } => self.back = Some(moment),
             Event::RestoreOrdered { undo: false, .. } => self.restore_ordered = Some(moment),
-            Event::RestoreAdvanced { report } if report.phase == RestorePhase::Reopen => {
-                if release.restore.as_ref().is_some_and(|restore| !restore.undo) {
-                    self.restored = Some(moment);
-                }
+            Event::RestoreAdvanced { report }
+                if report.phase == RestorePhase::Reopen
+                    && release.restore.as_ref().is_some_and(|restore| !restore.undo) =>
+            {
+                self.restored = Some(moment);
             }
             Event::ReleaseEnded { .. } => self.ended = Some(moment),
             _ => {} // tidy: no other record is a moment of its own

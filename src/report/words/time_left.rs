@@ -44,10 +44,7 @@ pub fn expected_ms(release: &Release) -> Option<u64> {
         });
         stage.is_some_and(|stage| stage.planned) && !skipped
     };
-    let left = |step: &Step| match planned(step) {
-        true => step.expected_s.saturating_mul(1000),
-        false => 0,
-    };
+    let left = |step: &Step| if planned(step) { step.expected_s.saturating_mul(1000) } else { 0 };
     let commands = plan.steps().filter(|step| step.uses.is_none());
     let work: u64 = commands.map(left).fold(0, u64::saturating_add);
     Some(path_ms(release, plan, &left).max(work / u64::from(plan.jobs.max(1))))

@@ -3,18 +3,21 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::tui::action::{Action, refused};
+use crate::tui::action::{Action, refused, waits_for_arming};
 use crate::tui::draw::View;
-use crate::tui::keys::{Binding, When};
-use crate::tui::on_key::mode;
+use crate::tui::keys::{Binding, Mode, When};
 use crate::tui::pen::Strip;
+use crate::tui::popup::{Popup, Word};
 use crate::tui::replay::{Bar, KEYS};
+use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
-use crate::tui::ui::{Pane, Screen};
+use crate::tui::ui::Pane;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
-    let strip = if let Some((role, text)) = &ui.status {
+    let strip = if let Some(Popup::Line { word, input }) = &ui.popup {
+        typed(*word, input)
+    } else if let Some((role, text)) = &ui.status {
         Strip::of(*role, format!(" {text}"))
     } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
         of_replay(bar)
@@ -40,21 +43,40 @@ fn of_replay(bar: &Bar) -> Strip {
     })
 }
 
+/// A line of words while it is typed.
+fn typed(word: Word, input: &str) -> Strip {
+    let (name, enter) = match word {
+        Word::Find => ("find", "finds, then n N"),
+        Word::Filter => ("filter", "keeps it"),
+    };
+    Strip::of(Role::Key, format!(" {name} "))
+        .put(Role::Input, format!("{input}_"))
+        .right(Role::Key, "enter")
+        .right(Role::Dim, format!(" {enter}  "))
+        .right(Role::Key, "esc")
+        .right(Role::Dim, " leaves ")
+}
+
 /// The keys that go on from the ones pressed.
 fn going_on(view: &View<'_>) -> Strip {
     let pressed = &view.ui.pressed;
     let so_far = crate::tui::keys::printed(pressed);
     let strip = Strip::of(Role::Strong, format!(" {so_far}… "));
-    view.ui.keymap.goes_on(mode(view.ui), pressed).fold(strip, |strip, (rest, binding)| {
+    view.ui.keymap.goes_on(view.ui.screen.mode(), pressed).fold(strip, |strip, (rest, binding)| {
         strip.put(Role::Key, format!(" {rest}")).put(Role::Dim, format!(" {} ", binding.desc))
     })
 }
 
 fn offered(view: &View<'_>) -> Strip {
-    let bindings = view.ui.keymap.bindings().iter().filter(|binding| is_offered(binding, view));
+    let mode = view.ui.screen.mode();
+    let bindings = view.ui.keymap.bindings();
+    // What belongs to the screen comes first: it is what the hands are at.
+    let own = bindings.iter().filter(|binding| binding.mode == mode);
+    let rest = bindings.iter().filter(|binding| binding.mode == Mode::Everywhere);
+    let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
     // How to find all the others is never pushed off the edge.
     let ways_in = [Action::Help, Action::Palette, Action::Leave];
-    bindings.fold(Strip::of(Role::Dim, " "), |strip, binding| {
+    offered.fold(Strip::of(Role::Dim, " "), |strip, binding| {
         let (key, text) = (binding.key(), format!(" {}  ", described(binding, view)));
         if ways_in.contains(&binding.action) {
             strip.right(Role::Key, key).right(Role::Dim, text.trim_end().to_owned() + " ")
@@ -68,14 +90,13 @@ fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
     let ui = view.ui;
     match binding.when {
         When::Never => false,
-        When::Always => binding.action != Action::GoTimeline || ui.screen != Screen::Timeline,
+        When::Always => binding.action != ui.screen.way(),
         When::Log => ui.screen == Screen::Release && ui.focus == Pane::Log,
         When::Possible if binding.action == Action::Arm => {
             // Only where something that is possible now waits for it.
             let waits = |action: &Action| {
-                (action.needs_arming() || *action == Action::Vote)
-                    && refused(*action, view.snapshot).is_none()
-                    && matches!(action, Action::Vote | Action::Switch | Action::Override)
+                matches!(action, Action::Vote | Action::Switch | Action::Override)
+                    && waits_for_arming(*action, view.snapshot)
             };
             ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(waits)
         }

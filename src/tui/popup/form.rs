@@ -4,13 +4,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Popup, Wizard, wizard};
+use super::{COPY_KEY, Popup, Wizard, wizard};
 use crate::release::{Ask, Clean, Release, Slot, Vote};
 use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, raised, rows, wrap};
+use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
-use crate::tui::ui::{Screen, Ui};
+use crate::tui::ui::Ui;
 
 /// A form, ready to be drawn.
 pub(in crate::tui) struct Form {
@@ -33,6 +34,9 @@ pub(super) fn keys(pairs: &[(&str, &str)]) -> Line {
         strip.put(Role::Key, *key).put(Role::Dim, format!(" {what}   "))
     }))
 }
+
+/// The key that copies the calls.
+pub(super) const COPIES: (&str, &str) = (COPY_KEY, "copies the call");
 
 pub(super) fn strips(lines: &[Line], columns: usize) -> Vec<Strip> {
     let mut strips = Vec::new();
@@ -93,9 +97,11 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
             Ask::RollBack { .. } => Some(Screen::WayBack),
             _ => None,
         },
-        Popup::Help { .. } | Popup::Palette { .. } | Popup::Reason { .. } | Popup::Find { .. } => {
-            None
-        }
+        Popup::Help { .. }
+        | Popup::Debrief { .. }
+        | Popup::Palette { .. }
+        | Popup::Reason { .. }
+        | Popup::Line { .. } => None,
     }
 }
 
@@ -154,14 +160,14 @@ fn confirm(view: &View<'_>, ask: &Ask) -> Form {
         let lines = vec![
             text(Role::Strong, moving(release, release.rollout.from, *to)),
             text(Role::Text, back),
-            keys(&[("y", "counts down 3 s, then switches"), ("esc", "leaves")]),
+            keys(&[("y", "counts down 3 s, then switches"), COPIES, ("esc", "leaves")]),
         ];
         return Form::new(&format!("Switch the traffic to {to}?"), lines);
     }
     let Some(to) = release.rollout.from else { return Form::new("Roll back?", Vec::new()) };
     let lines = vec![
         text(Role::Strong, moving(release, Some(to.other()), to)),
-        keys(&[("y", "rolls back at once"), ("esc", "leaves")]),
+        keys(&[("y", "rolls back at once"), COPIES, ("esc", "leaves")]),
     ];
     Form::new(&format!("Roll back to {to}?"), lines)
 }
@@ -197,6 +203,7 @@ fn restore(view: &View<'_>, wizard: &Wizard) -> Form {
         wizard::Step::Calls => vec![keys(&[
             ("enter", "confirm"),
             ("j k", "scroll"),
+            COPIES,
             ("backspace", "back"),
             ("esc", unchanged),
         ])],

@@ -4,10 +4,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::form::{Line, fitted, keys, strips, text};
+use super::form::{COPIES, Line, fitted, keys, strips, text};
 use super::{Popup, centred};
 use crate::release::Ask;
-use crate::tui::action::Action;
+use crate::tui::action::{Action, ask_of};
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, raised, rows};
 use crate::tui::theme::Role;
@@ -18,7 +18,6 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
     let (title, lines) = match popup {
         Popup::Confirm { ask, .. } => confirm(view, ask),
         Popup::Reason { action, input } => reason(view, *action, input),
-        Popup::Find { input } => find(input),
         _ => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(2);
@@ -39,18 +38,26 @@ fn confirm(view: &View<'_>, ask: &Ask) -> (String, Vec<Line>) {
         Ask::Retry => {
             let held = view.snapshot.release.hold.as_ref();
             let what = held.map_or_else(String::new, |held| held.hold.sentence());
-            let lines = vec![
+            let mut lines = vec![
                 text(Role::Text, what),
                 text(Role::Dim, "what failed or is in doubt is tried again, and nothing else"),
-                keys(&[("y", "retries"), ("esc", "leaves")]),
             ];
+            lines.extend(calls(view, ask));
+            lines.push(keys(&[("y", "retries"), COPIES, ("esc", "leaves")]));
             ("Retry?".into(), lines)
         }
         other => {
-            let lines = vec![keys(&[("y", "does it"), ("esc", "leaves")])];
+            let mut lines = calls(view, other);
+            lines.push(keys(&[("y", "does it"), COPIES, ("esc", "leaves")]));
             (format!("Really {}?", other.word()), lines)
         }
     }
+}
+
+/// The exact calls, before they are made.
+fn calls(view: &View<'_>, ask: &Ask) -> Vec<Line> {
+    let calls = super::calls(view.ui, view.snapshot, ask);
+    calls.lines().map(|call| text(Role::Dim, call)).collect()
 }
 
 fn reason(view: &View<'_>, action: Action, input: &str) -> (String, Vec<Line>) {
@@ -65,21 +72,14 @@ fn reason(view: &View<'_>, action: Action, input: &str) -> (String, Vec<Line>) {
             release.hold.as_ref().map_or_else(String::new, |held| held.hold.sentence()),
         ),
     };
-    let lines = vec![
-        text(Role::Text, what),
+    let mut lines = vec![text(Role::Text, what)];
+    if let Some(Ok(ask)) = ask_of(action, view.snapshot) {
+        lines.extend(calls(view, &ask));
+    }
+    let enter = if input.is_empty() { "(waits for a reason)" } else { "does it" };
+    lines.extend([
         Line::Strip(Strip::of(Role::Text, " reason: ").put(Role::Input, format!("{input}_"))),
-        keys(&[
-            ("enter", if input.is_empty() { "(waits for a reason)" } else { "does it" }),
-            ("esc", "leaves"),
-        ]),
-    ];
+        keys(&[("enter", enter), COPIES, ("esc", "leaves")]),
+    ]);
     (title, lines)
-}
-
-fn find(input: &str) -> (String, Vec<Line>) {
-    let lines = vec![
-        Line::Strip(Strip::of(Role::Key, " / ").put(Role::Input, format!("{input}_"))),
-        keys(&[("enter", "finds"), ("n N", "then the next ones"), ("esc", "leaves")]),
-    ];
-    ("Find in the log".into(), lines)
 }

@@ -5,7 +5,7 @@ use crossterm::event::KeyCode;
 
 use crate::engine::handle::Snapshot;
 use crate::release::{Ask, Backup};
-use crate::tui::action::verified_backups;
+use crate::report::words::verified_backups;
 use crate::tui::pen::Strip;
 use crate::tui::theme::Role;
 
@@ -40,7 +40,7 @@ impl Wizard {
     }
 
     pub(in crate::tui) fn chosen<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Backup> {
-        verified_backups(snapshot).get(self.at).copied()
+        verified_backups(&snapshot.release).get(self.at).copied()
     }
 
     pub(super) fn fits(&self) -> bool {
@@ -89,9 +89,11 @@ impl Wizard {
 
     /// What is asked, once the word is right.
     pub(super) fn ask(&self, snapshot: &Snapshot) -> Option<Ask> {
-        if !self.fits() || self.step != Step::Word {
-            return None;
-        }
+        self.meant(snapshot).filter(|_| self.fits() && self.step == Step::Word)
+    }
+
+    /// What it comes to when it is gone through to its end.
+    pub(super) fn meant(&self, snapshot: &Snapshot) -> Option<Ask> {
         if self.undo {
             return Some(Ask::UndoRestore);
         }
@@ -100,7 +102,7 @@ impl Wizard {
 
     /// Takes a key that is no letter of the word; gives by how much the screen scrolls.
     pub(super) fn on_key(&mut self, code: KeyCode, snapshot: &Snapshot) -> isize {
-        let last = verified_backups(snapshot).len().saturating_sub(1);
+        let last = verified_backups(&snapshot.release).len().saturating_sub(1);
         match (self.step, code) {
             (Step::Word, KeyCode::Backspace) => self.backward(),
             (Step::Word, _) => {}

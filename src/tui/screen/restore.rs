@@ -7,22 +7,10 @@ use ratatui::layout::Rect;
 use super::{beyond, heading, sheet, told};
 use crate::release::{Backup, BuiltIn, Loss, Release, Restore, RestorePhase, RestoreReport};
 use crate::report::words::{self, Trouble};
-use crate::tui::action::verified_backups;
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, wrap};
 use crate::tui::popup::{Popup, Step, Wizard};
 use crate::tui::theme::Role;
-
-/// The phases of a restore before it is ordered.
-const PHASES: [RestorePhase; 5] = [
-    RestorePhase::Aside,
-    RestorePhase::Fence,
-    RestorePhase::MeasureLoss,
-    RestorePhase::Swap,
-    RestorePhase::Reopen,
-];
-const UNDO_PHASES: [RestorePhase; 3] =
-    [RestorePhase::Fence, RestorePhase::SwapBack, RestorePhase::Reopen];
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let database = &view.ui.who.database;
@@ -80,7 +68,7 @@ fn prepared(view: &View<'_>, wizard: &Wizard, area: Rect, columns: usize) -> Vec
 
 fn choice(view: &View<'_>, wizard: &Wizard, columns: usize) -> Vec<Strip> {
     let mut lines = vec![heading("Verified backups of this release, newest first")];
-    for (index, backup) in verified_backups(view.snapshot).into_iter().enumerate() {
+    for (index, backup) in words::verified_backups(&view.snapshot.release).into_iter().enumerate() {
         let chosen = index == wizard.at;
         let role = if chosen { Role::Selected } else { Role::Text };
         let cursor = if chosen { "▌" } else { " " };
@@ -160,7 +148,6 @@ fn schema(release: &Release, backup: &Backup) -> (Role, String) {
 
 fn calls(view: &View<'_>, wizard: &Wizard, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
-    let phases: &[RestorePhase] = if wizard.undo { &UNDO_PHASES } else { &PHASES };
     let backup = match (wizard.undo, wizard.chosen(view.snapshot)) {
         (true, _) => release.restore.as_ref().map(|restore| restore.backup.clone()),
         (false, chosen) => chosen.map(|backup| backup.id.clone()),
@@ -171,7 +158,7 @@ fn calls(view: &View<'_>, wizard: &Wizard, columns: usize) -> Vec<Strip> {
         let text = "REHEARSAL: a simulated database plays the phases; no server gets these";
         lines.push(Strip::of(Role::Dim, format!(" {text}")));
     }
-    for (at, phase) in phases.iter().enumerate() {
+    for (at, phase) in words::restore_phases(wizard.undo).iter().enumerate() {
         let text = format!(" {} {}", at + 1, phase.words());
         lines.push(Strip::of(Role::Strong, text));
         let database = &view.ui.who.database;
@@ -192,14 +179,14 @@ fn status(view: &View<'_>, columns: usize) -> Vec<Strip> {
         lines.push(Strip::new());
     }
     lines.push(heading("Backups of this release, newest first"));
-    for backup in verified_backups(view.snapshot) {
+    for backup in words::verified_backups(&view.snapshot.release) {
         lines.push(
             Strip::of(Role::Done, " ✔ ")
                 .put(Role::Text, words::backup_line(backup).as_str())
                 .right(Role::Dim, format!("{} old ", age_of(view, backup))),
         );
     }
-    if verified_backups(view.snapshot).is_empty() {
+    if words::verified_backups(&view.snapshot.release).is_empty() {
         lines.push(Strip::of(Role::Dim, " none that is verified yet"));
     }
     lines.extend(unusable(release, columns));

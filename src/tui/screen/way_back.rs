@@ -9,7 +9,7 @@ use crate::release::{Release, Slot};
 use crate::report::words::{self, Trouble, Wrong};
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
-use crate::tui::pen::Strip;
+use crate::tui::pen::{Strip, wrap};
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
@@ -126,12 +126,16 @@ pub(super) fn call_lines(release: &Release, to: Slot, columns: usize) -> Vec<Str
     }
     let mut lines = Vec::new();
     for call in &calls {
-        lines.push(Strip::of(Role::Text, format!(" {}", call.what)));
-        for part in &call.parts {
-            let wrapped = crate::tui::pen::wrap(part.as_str(), columns.saturating_sub(5));
-            let strip = |line: &String| Strip::of(Role::Dim, format!("   {line}"));
-            lines.extend(wrapped.iter().map(strip));
-        }
+        let wrapped = wrap(call.as_str(), columns.saturating_sub(4)).into_iter().enumerate();
+        let indent = |at: usize| if at == 0 { " " } else { "   " };
+        lines.extend(
+            wrapped.map(|(at, line)| Strip::of(Role::Text, indent(at)).put(Role::Text, line)),
+        );
     }
+    lines.extend(
+        wrap(words::GUARDS, columns.saturating_sub(2))
+            .iter()
+            .map(|line| Strip::of(Role::Dim, format!(" {line}"))),
+    );
     lines
 }
