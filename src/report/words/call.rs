@@ -1,6 +1,6 @@
 //! The exact call of an ask, before it is made: as it can be read, checked, copied and kept.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::span::{bytes, utc};
 use crate::release::{Ask, Backup, BackupId, Clean, Release, RestorePhase, ServiceSlot, Slot};
@@ -51,10 +51,14 @@ fn switch_call(release: &Release, service: &ServiceSlot, to: Slot) -> Clean {
     let environment = release.start.as_deref().map_or("", |start| start.environment.as_str());
     // The Service as it will be when this is sent: the other slot serves, or nothing yet.
     let from = release.rollout.from.map(|_| to.other());
-    let operation = |op: &str, slot: Slot| json!({ "op": op, "path": "/spec/selector", "value": slot.selector(name) });
-    let mut operations: Vec<Value> = from.iter().map(|slot| operation("test", *slot)).collect();
+    let operation = |op: &str, slot: Slot| {
+        let value = slot.selector(name);
+        json!({ "op": op, "path": "/spec/selector", "value": value }).to_string()
+    };
+    let mut operations: Vec<String> = from.iter().map(|slot| operation("test", *slot)).collect();
     operations.push(operation("add", to));
-    let patch = Value::from(operations);
+    // The spaces let it wrap where one ends.
+    let patch = format!("[ {} ]", operations.join(", "));
     let call = format!("kubectl -n {environment} patch service {name} --type json -p '{patch}'");
     Clean::new(&call)
 }

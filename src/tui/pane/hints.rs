@@ -72,7 +72,8 @@ fn offered(view: &View<'_>) -> Strip {
     let bindings = view.ui.keymap.bindings();
     // What belongs to the screen comes first: it is what the hands are at.
     let own = bindings.iter().filter(|binding| binding.mode == mode);
-    let rest = bindings.iter().filter(|binding| binding.mode == Mode::Everywhere);
+    let everywhere = |mode: Mode| mode == Mode::Everywhere;
+    let rest = bindings.iter().filter(|b| everywhere(b.mode) && !everywhere(mode));
     let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
     // How to find all the others is never pushed off the edge.
     let ways_in = [Action::Help, Action::Palette, Action::Leave];
@@ -87,10 +88,11 @@ fn offered(view: &View<'_>) -> Strip {
 }
 
 fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
-    let ui = view.ui;
+    let (ui, release) = (view.ui, &view.snapshot.release);
     match binding.when {
+        _ if binding.action == ui.screen.way() => false,
         When::Never => false,
-        When::Always => binding.action != ui.screen.way(),
+        When::Always => true,
         When::Log => ui.screen == Screen::Release && ui.focus == Pane::Log,
         When::Possible if binding.action == Action::Arm => {
             // Only where something that is possible now waits for it.
@@ -100,7 +102,11 @@ fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
             };
             ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(waits)
         }
-        When::Possible if binding.action == Action::GoGate => view.snapshot.release.gate.is_some(),
+        // Where the release is, so that the footer stays short.
+        When::Possible if binding.action == Action::GoGate => release.open_gate().is_some(),
+        When::Possible if binding.action == Action::GoMonitor => {
+            release.awaits_switch() || release.is_switched()
+        }
         When::Possible => refused(binding.action, view.snapshot).is_none(),
     }
 }

@@ -5,13 +5,13 @@ use ratatui::layout::Rect;
 
 use crate::tui::action::Action;
 use crate::tui::draw::View;
-use crate::tui::layout::CHIP;
+use crate::tui::layout::line_columns;
 use crate::tui::mark::clock;
 use crate::tui::pen::{Strip, row, width, wrap};
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    let columns = usize::from(area.width.saturating_sub(CHIP + 2));
+    let columns = line_columns(area.width);
     let text = wrap(view.next.text.as_str(), columns);
     let role = if view.snapshot.release.hold.is_some() { Role::Failed } else { Role::Strong };
     let role = if view.next.action.is_some() { role } else { Role::Text };
