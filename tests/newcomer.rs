@@ -1,6 +1,8 @@
 //! Somebody who has never seen gonogo sits down before `rehearse bad-release`, knows nothing but
 //! what the screen says, and gets the traffic back. Every key is counted.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use gonogo::cli::prepare;
 use gonogo::config::args::{Args, Sub};
@@ -118,7 +120,8 @@ impl Newcomer {
         self.cockpit.until("READY TO SWITCH").await;
         self.press_next();
         self.press_for(" counts down");
-        self.cockpit.until("ROLLBACK NOW: BLUE warm").await;
+        self.cockpit.until("watching GREEN").await.expect("ROLLBACK NOW: BLUE warm");
+        self.cockpit.answered().await.linger(Duration::from_secs(8));
         self.counted();
     }
 }

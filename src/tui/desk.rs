@@ -159,7 +159,6 @@ impl Desk {
     /// Takes in the past, for which nothing rings.
     fn arrive(&mut self) {
         self.follower.catch_up();
-        self.debrief();
         self.look();
     }
 
@@ -190,6 +189,7 @@ impl Desk {
     }
 
     fn look(&mut self) {
+        self.debrief();
         self.ui.observe(self.follower.snapshot());
         self.ui.log.fetch(&self.handle);
     }

@@ -27,6 +27,8 @@ pub(super) const ARMED_MS: u64 = 10 * 60 * 1000;
 pub(super) const UNMEANT_MS: u64 = 300;
 /// An unfinished sequence is helped on after this long, in milliseconds.
 pub(super) const WHICH_KEY_MS: u64 = 300;
+/// Good news stands in the footer for so long, in milliseconds.
+const GOOD_NEWS_MS: u64 = 6000;
 /// Samples that a slot's history keeps.
 const HISTORY: usize = 240;
 
@@ -64,6 +66,7 @@ pub struct Ui {
     pub(super) armed_until_ms: Option<u64>,
     /// What the last key came to, until the next one.
     pub(super) status: Option<(Role, Clean)>,
+    status_since_ms: u64,
     /// Ctrl-C was pressed, and a second one detaches.
     pub(super) leaving_since_ms: Option<u64>,
     /// What was asked and has not been answered.
@@ -159,6 +162,7 @@ impl Ui {
             mouse: true,
             armed_until_ms: None,
             status: None,
+            status_since_ms: 0,
             leaving_since_ms: None,
             asking: None,
             replay: None,
@@ -274,10 +278,18 @@ impl Ui {
 
     pub(super) fn say(&mut self, role: Role, text: &str) {
         self.status = Some((role, Clean::new(text)));
+        self.status_since_ms = self.now_ms;
     }
 
     pub(super) fn refuse(&mut self, why: &Clean) {
-        self.status = Some((Role::Warn, why.clone()));
+        self.say(Role::Warn, why.as_str());
+    }
+
+    /// What the last key came to, while it is worth the place of the keys: a refusal stays until
+    /// the next key, good news does not.
+    pub(super) fn status(&self) -> Option<&(Role, Clean)> {
+        let old = self.now_ms >= self.status_since_ms.saturating_add(GOOD_NEWS_MS);
+        self.status.as_ref().filter(|(role, _)| !old || !matches!(role, Role::Done | Role::Dim))
     }
 
     /// Opens a popup for an action unless the release does not permit it now.

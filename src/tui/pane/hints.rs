@@ -17,7 +17,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let strip = if let Some(Popup::Line { word, input }) = &ui.popup {
         typed(*word, input)
-    } else if let Some((role, text)) = &ui.status {
+    } else if let Some((role, text)) = ui.status() {
         Strip::of(*role, format!(" {text}"))
     } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
         of_replay(bar)

@@ -31,7 +31,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         strips.extend(lines(Role::Undo, undo.as_str()).into_iter().take(most));
     }
     let kept = strips.len();
-    if let Some((role, status)) = &view.ui.status {
+    if let Some((role, status)) = view.ui.status() {
         strips.extend(lines(*role, status.as_str()));
     }
     strips.extend(lines(Role::Strong, &pane::next::with_key(view)));
