@@ -100,10 +100,18 @@ async fn b_and_y_roll_back_unarmed_and_keys_on_their_way_are_not_meant_f60() {
     cockpit.until("GO OR NO-GO? production").await;
     cockpit.press("B").expect("nothing was switched");
     cockpit.press("a").press("!").press("g").press("enter").until("READY TO SWITCH").await;
-    cockpit.press("S").press("y").until("watching GREEN").await;
+    // The exact calls are in sight where they are asked for, and can be taken along.
+    let call = "kubectl -n production patch service backend --type json";
+    cockpit.press("S").expect(call).press("ctrl-y").expect("the call went to");
+    assert!(
+        cockpit.copied().is_some_and(|text| text.starts_with(call) && text.lines().count() == 2)
+    );
+    cockpit.press("y").until("watching GREEN").await;
 
     // Disarmed again: the way back needs no arming.
     cockpit.press("!").expect("disarmed");
+    cockpit.press("B").expect(call).press("esc").press("gb").press("y").expect("the call went to");
+    assert!(cockpit.copied().is_some_and(|text| text.contains(r#""version":"blue"}} ]"#)));
     cockpit.press("B").press_at_once("y").expect("roll back to BLUE?").expect_no("ROLLING BACK");
     cockpit.press("y").until("ROLLED BACK").await.expect("BLUE serves");
     cockpit.press(":").type_text("switch").expect("rolled back");
@@ -182,6 +190,8 @@ async fn a_bad_release_is_switched_watched_and_rolled_back_from_the_monitor() {
     cockpit.expect_no("roll back to BLUE?").expect("Watch");
     assert!(cockpit.snapshot().release.is_switched());
     cockpit.press("B").press("y").until("ROLLED BACK").await;
+    // A rehearsal ends with its debrief, over what it was about.
+    cockpit.until("how you did").await.press("esc");
     cockpit.expect("3 ready of BLUE, 0 of others").expect("cause by hand, mira");
 }
 

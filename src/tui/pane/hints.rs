@@ -23,6 +23,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         of_replay(bar)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
+    } else if ui.popup.is_some() {
+        // The keys of the screen are not heard now.
+        Strip::of(Role::Dim, " only the keys above count; ")
+            .put(Role::Key, "esc")
+            .put(Role::Dim, " leaves")
     } else if ui.pressed.is_empty() {
         offered(view)
     } else {

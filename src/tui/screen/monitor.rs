@@ -9,11 +9,12 @@ mod verdict;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{WIDE, beyond, heading, sheet};
+use super::{Screen, WIDE, beyond, heading, sheet};
 use crate::release::{Release, Slot, Way};
 use crate::tui::draw::View;
 use crate::tui::pane::aged;
 use crate::tui::pen::{Strip, pane, rows};
+use crate::tui::popup;
 use crate::tui::theme::Role;
 
 /// Rows of a slot's frame.
@@ -126,13 +127,16 @@ fn told_lines(view: &View<'_>, places: &Places) -> Vec<Strip> {
         }
     }
     let (head, details) = judgement(view, columns);
-    lines.extend(head);
+    let mut proven = Vec::new();
     if places.proof.is_empty() {
         let (name, proof) = proof(view, columns);
-        lines.push(heading(&name));
-        lines.extend(proof);
+        proven.push(heading(&name));
+        proven.extend(proof);
     }
-    lines.extend(details);
+    // Who is asked whether to switch reads the exact calls without scrolling.
+    let asked = popup::stands_on(view.ui) == Some(Screen::Monitor);
+    let (first, second) = if asked { (proven, head) } else { (head, proven) };
+    lines.extend(first.into_iter().chain(second).chain(details));
     lines
 }
 

@@ -4,12 +4,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{beyond, heading, sheet, told};
+use super::{Screen, beyond, heading, sheet, told};
 use crate::release::{Release, Slot};
 use crate::report::words::{self, Trouble, Wrong};
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, wrap};
+use crate::tui::popup;
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
@@ -20,25 +21,38 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let since = words::duration(since / 1000 * 1000);
         title = title.right(Role::Dim, format!(" switched {since} ago "));
     }
-    sheet(buf, area, view, &title, &lines(view, usize::from(area.width.saturating_sub(2))));
+    sheet(buf, area, view, &title, &lines(view, area));
 }
 
 /// Rows that do not fit.
 pub(in crate::tui) fn overflow(view: &View<'_>, area: Rect) -> usize {
-    beyond(lines(view, usize::from(area.width.saturating_sub(2))).len(), area)
+    beyond(lines(view, area).len(), area)
 }
 
-fn lines(view: &View<'_>, columns: usize) -> Vec<Strip> {
+fn lines(view: &View<'_>, area: Rect) -> Vec<Strip> {
+    let columns = usize::from(area.width.saturating_sub(2));
     let release = &view.snapshot.release;
     let wrong = words::wrong(release);
-    let mut lines = head(view, wrong.as_ref(), columns);
+    let head = head(view, wrong.as_ref(), columns);
+    let (matrix, patches) = (matrix(view, wrong.as_ref(), columns), patches(release, columns));
+    let asked = popup::stands_on(view.ui) == Some(Screen::WayBack);
+    let all = head.len() + matrix.len() + patches.len();
+    // Who is asked whether to roll back reads the exact calls without scrolling.
+    let calls_first = asked && beyond(all, area) > 0;
+    let (first, second) = if calls_first { (patches, matrix) } else { (matrix, patches) };
+    head.into_iter().chain(first).chain(second).collect()
+}
+
+/// Which way back fits which trouble, and what it costs.
+fn matrix(view: &View<'_>, wrong: Option<&Wrong>, columns: usize) -> Vec<Strip> {
+    let mut lines = Vec::new();
     let ours = if columns < 76 { "" } else { "ours" };
     lines.push(Strip::of(
         Role::Dim,
         format!("   {:<15} {:<8} {:<20} {:>6}  {ours}", "trouble", "severity", "way", "within"),
     ));
     for trouble in Trouble::ALL {
-        let applies = wrong.as_ref().is_some_and(|wrong| wrong.trouble == trouble);
+        let applies = wrong.is_some_and(|wrong| wrong.trouble == trouble);
         lines.extend(matrix_row(view, trouble, applies, columns));
     }
     lines.push(Strip::new());
@@ -47,7 +61,7 @@ fn lines(view: &View<'_>, columns: usize) -> Vec<Strip> {
         let text = words::price(view.snapshot, trouble);
         lines.extend(told(head, Role::Text, &text, columns));
     }
-    lines.extend(patches(release, columns));
+    lines.push(Strip::new());
     lines
 }
 
@@ -112,7 +126,7 @@ fn matrix_row(view: &View<'_>, trouble: Trouble, applies: bool, columns: usize) 
 fn patches(release: &Release, columns: usize) -> Vec<Strip> {
     let back = release.rollout.from.filter(|_| release.rollout.rolled_back_ms.is_none());
     let Some(to) = back else { return Vec::new() };
-    let mut lines = vec![Strip::new(), heading(&format!("What B sends, back to {to}"))];
+    let mut lines = vec![heading(&format!("What B sends, back to {to}"))];
     lines.extend(call_lines(release, to, columns));
     lines
 }
