@@ -165,7 +165,9 @@ async fn a_bad_release_is_switched_watched_and_rolled_back_from_the_monitor() {
     // Before the switch: what was proven, and the exact patches.
     cockpit.until("READY TO SWITCH").await.expect("Before the switch").expect("19 rights");
     cockpit.expect("GREEN has 6 ready pods").expect("everything is ready: S switches");
-    cockpit.expect("kubectl -n production patch service").expect("{\"op\":\"test\"");
+    cockpit
+        .expect("kubectl -n production patch service")
+        .expect(r#"{"op":"add", "path":"/spec/selector","#);
     cockpit
         .press("S")
         .expect("Switch the traffic to GREEN?")

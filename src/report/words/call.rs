@@ -52,12 +52,12 @@ fn switch_call(release: &Release, service: &ServiceSlot, to: Slot) -> Clean {
     // The Service as it will be when this is sent: the other slot serves, or nothing yet.
     let from = release.rollout.from.map(|_| to.other());
     let operation = |op: &str, slot: Slot| {
-        let value = slot.selector(name);
-        json!({ "op": op, "path": "/spec/selector", "value": value }).to_string()
+        let selector = json!(slot.selector(name));
+        // The spaces let it wrap where a part ends.
+        format!(r#"{{"op":"{op}", "path":"/spec/selector", "value":{selector}}}"#)
     };
     let mut operations: Vec<String> = from.iter().map(|slot| operation("test", *slot)).collect();
     operations.push(operation("add", to));
-    // The spaces let it wrap where one ends.
     let patch = format!("[ {} ]", operations.join(", "));
     let call = format!("kubectl -n {environment} patch service {name} --type json -p '{patch}'");
     Clean::new(&call)

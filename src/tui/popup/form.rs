@@ -36,7 +36,7 @@ pub(super) fn keys(pairs: &[(&str, &str)]) -> Line {
 }
 
 /// The key that copies the calls.
-pub(super) const COPIES: (&str, &str) = (COPY_KEY, "copies the call");
+pub(super) const COPIES: (&str, &str) = (COPY_KEY, "copies");
 
 pub(super) fn strips(lines: &[Line], columns: usize) -> Vec<Strip> {
     let mut strips = Vec::new();
@@ -160,7 +160,7 @@ fn confirm(view: &View<'_>, ask: &Ask) -> Form {
         let lines = vec![
             text(Role::Strong, moving(release, release.rollout.from, *to)),
             text(Role::Text, back),
-            keys(&[("y", "counts down 3 s, then switches"), COPIES, ("esc", "leaves")]),
+            keys(&[("y", "counts down 3 s, switches"), COPIES, ("esc", "leaves")]),
         ];
         return Form::new(&format!("Switch the traffic to {to}?"), lines);
     }
@@ -192,20 +192,19 @@ fn count_down(view: &View<'_>, ask: &Ask, ends_ms: u64) -> Form {
 
 fn restore(view: &View<'_>, wizard: &Wizard) -> Form {
     let title = wizard.path();
-    let unchanged = "leaves, nothing has been changed";
     let lines = match wizard.step {
         wizard::Step::Backup => {
-            vec![keys(&[("j k", "choose"), ("enter", "what it loses"), ("esc", unchanged)])]
+            vec![keys(&[("j k", "choose"), ("enter", "what it loses"), ("esc", "leaves")])]
         }
         wizard::Step::Loss => {
-            vec![keys(&[("enter", "the exact calls"), ("backspace", "back"), ("esc", unchanged)])]
+            vec![keys(&[("enter", "the exact calls"), ("backspace", "back"), ("esc", "leaves")])]
         }
         wizard::Step::Calls => vec![keys(&[
             ("enter", "confirm"),
             ("j k", "scroll"),
             COPIES,
             ("backspace", "back"),
-            ("esc", unchanged),
+            ("esc", "leaves"),
         ])],
         wizard::Step::Word => typed(view, wizard),
     };
