@@ -6,6 +6,7 @@ mod hands;
 use std::sync::Arc;
 
 use clap::Parser as _;
+use crossterm::event::MouseEventKind;
 use gonogo::cli::prepare;
 use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, rehearsal};
@@ -140,7 +141,11 @@ async fn the_gate_is_read_and_decided_on_its_own_screen() {
     // The vote stands under the card and names it; it can be left at every point.
     let digest = cockpit.snapshot().release.gate.as_ref().expect("a gate").digest.short();
     let card = format!("Your vote on card {digest}");
-    cockpit.press("a").expect(&card).press("esc").expect_no(&card);
+    cockpit.press("a").expect(&card);
+    for _ in 0..9 {
+        cockpit.mouse(MouseEventKind::ScrollUp, 40, 10);
+    }
+    cockpit.expect("still needs 1 more yes").expect(&card).press("esc").expect_no(&card);
     cockpit.press("!").press("a").press("g").type_text("half a com").expect("GO on card");
     cockpit.press("esc").expect_no("GO on card").expect("0 of 1 approval,");
     assert!(cockpit.snapshot().release.gate.as_ref().expect("a gate").votes.is_empty());

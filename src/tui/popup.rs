@@ -177,7 +177,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
     {
         // The card can be read to its end while its question is open.
         ui.popup = Some(popup);
-        ui.top = ui.top.saturating_add_signed(by).min(screen::last_top(ui, snapshot));
+        screen::scroll(ui, snapshot, by);
         return Did::Nothing;
     }
     match popup {
@@ -237,9 +237,12 @@ pub(super) fn on_paste(ui: &mut Ui, text: &str) {
 }
 
 /// The wheel over an open popup: what can be scrolled is, and nothing else happens.
-pub(super) fn wheel(ui: &mut Ui, down: bool) {
+pub(super) fn wheel(ui: &mut Ui, snapshot: &Snapshot, down: bool) {
     if let Some(Popup::Help { top } | Popup::Debrief { top }) = &mut ui.popup {
         *top = if down { *top + 3 } else { top.saturating_sub(3) };
+    } else if stands_on(ui).is_some() {
+        let by = if down { 3 } else { -3 };
+        screen::scroll(ui, snapshot, by);
     }
 }
 
@@ -370,7 +373,7 @@ fn wizard_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut wizard: Wizar
         ui.top = 0;
     } else {
         ui.popup = Some(Popup::Restore(wizard));
-        ui.top = ui.top.saturating_add_signed(by).min(screen::last_top(ui, snapshot));
+        screen::scroll(ui, snapshot, by);
     }
     Did::Nothing
 }

@@ -126,8 +126,13 @@ fn read(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
             return Did::Nothing;
         }
     };
-    ui.top = ui.top.saturating_add_signed(by).min(last_top(ui, snapshot));
+    scroll(ui, snapshot, by);
     Did::Nothing
+}
+
+/// Moves a screen that is only read by so many rows.
+pub(super) fn scroll(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
+    ui.top = ui.top.saturating_add_signed(by).min(last_top(ui, snapshot));
 }
 
 /// The calls that the shown screen is about.

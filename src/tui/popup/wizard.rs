@@ -103,9 +103,13 @@ impl Wizard {
     /// Takes a key that is no letter of the word; gives by how much the screen scrolls.
     pub(super) fn on_key(&mut self, code: KeyCode, snapshot: &Snapshot) -> isize {
         let last = verified_backups(&snapshot.release).len().saturating_sub(1);
+        let edits =
+            matches!(code, KeyCode::Enter | KeyCode::Left | KeyCode::Right | KeyCode::Char(_));
+        if self.step == Step::Word && edits {
+            // Letters are for the word, and enter for its end.
+            return 0;
+        }
         match (self.step, code) {
-            (Step::Word, KeyCode::Backspace) => self.backward(),
-            (Step::Word, _) => {}
             (_, KeyCode::Enter | KeyCode::Right | KeyCode::Char('l')) => self.forward(),
             (_, KeyCode::Backspace | KeyCode::Left | KeyCode::Char('h')) => self.backward(),
             (Step::Backup, KeyCode::Down | KeyCode::Char('j')) => {
