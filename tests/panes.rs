@@ -202,6 +202,20 @@ fn the_screens_of_decisions_wear_their_roles() {
 }
 
 #[test]
+fn a_question_that_the_release_has_answered_closes() {
+    let size = (80, 24);
+    let tale = Tale::switched();
+    let mut ui = ui(&tale, size);
+    on_key(&mut ui, &tale.snapshot(), key('B'));
+    assert!(text(&frame_with(&tale, &ui, &dark(), size)).contains("Roll back to BLUE?"));
+    let after = Tale::rolled_back();
+    ui.observe(&after.snapshot());
+    let shown = text(&frame_with(&after, &ui, &dark(), size));
+    assert!(!shown.contains("Roll back to BLUE?"), "{shown}");
+    assert!(shown.contains("the question is over, nothing was asked"), "{shown}");
+}
+
+#[test]
 fn what_failed_is_said_and_not_only_coloured() {
     let shown = frame(&Tale::held(), (120, 36));
     wears(&shown, "✖", Role::Failed);

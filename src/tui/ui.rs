@@ -18,7 +18,7 @@ use super::theme::Role;
 use super::timeline::Timeline;
 use crate::engine::handle::{Link, Snapshot};
 use crate::release::{
-    Clean, Hold, Person, Release, Seq, Slot, SlotSample, StageId, StepId, StepStatus,
+    Clean, Hold, Person, Release, Seq, Slot, SlotSample, StageId, StepId, StepStatus, permit,
 };
 
 /// How long an armed session stays armed, in milliseconds.
@@ -198,8 +198,21 @@ impl Ui {
         let chosen = chosen_step(self, &snapshot.release);
         self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
         self.log.resize(rows, columns);
+        self.drop_outdated(snapshot);
         if self.top > 0 {
             self.top = self.top.min(screen::last_top(self, snapshot));
+        }
+    }
+
+    /// Closes a question that the release has answered in the meantime.
+    fn drop_outdated(&mut self, snapshot: &Snapshot) {
+        let Some(Popup::Confirm { ask, .. } | Popup::CountDown { ask, .. }) = &self.popup else {
+            return;
+        };
+        if let Err(why) = permit(&snapshot.release, ask) {
+            let text = format!("the question is over, nothing was asked: {why}");
+            self.close();
+            self.say(Role::Warn, &text);
         }
     }
 
