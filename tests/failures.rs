@@ -96,11 +96,11 @@ const FOR_EVER: u64 = u64::MAX;
 fn g3_f31_a_request_fails_once() {
     let kind = |name, fate, share| Kind { name, fate, count: ONCE, share };
     every_request(&[
-        kind("lost", Fate::Lost, 5),
-        kind("500", Fate::Status(500), 2),
-        kind("429", Fate::Status(429), 2),
-        kind("refused", Fate::Refused, 2),
-        kind("silent", Fate::Silent, 2),
+        kind("lost", Fate::Lost, 4),
+        kind("500", Fate::Status(500), 1),
+        kind("429", Fate::Status(429), 1),
+        kind("refused", Fate::Refused, 1),
+        kind("silent", Fate::Silent, 1),
     ]);
 }
 

@@ -77,7 +77,7 @@ impl Flown {
 }
 
 fn text(lines: &[Clean]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().fold(String::new(), |text, line| text + line.as_str() + "\n")
 }
 
 #[tokio::test(start_paused = true)]

@@ -155,7 +155,7 @@ impl Bench {
 
     /// How many whole records the journal holds.
     pub(super) fn records(&self, release: &str) -> usize {
-        self.journal(release).split(|byte| *byte == b'\n').count() - 1
+        memchr::memchr_iter(b'\n', &self.journal(release)).count()
     }
 
     pub(super) fn has(&self, release: &str, kind: &str) -> bool {
