@@ -1,6 +1,8 @@
 //! Somebody who has never seen gonogo sits down before `rehearse bad-release`, knows nothing but
 //! what the screen says, and gets the traffic back. Every key is counted.
 
+use std::time::Duration;
+
 use clap::Parser as _;
 use gonogo::cli::prepare;
 use gonogo::config::args::{Args, Sub};
@@ -118,7 +120,8 @@ impl Newcomer {
         self.cockpit.until("READY TO SWITCH").await;
         self.press_next();
         self.press_for(" counts down");
-        self.cockpit.until("ROLLBACK NOW: BLUE warm").await;
+        self.cockpit.until("watching GREEN").await.expect("ROLLBACK NOW: BLUE warm");
+        self.cockpit.answered().await.linger(Duration::from_secs(8));
         self.counted();
     }
 }
@@ -139,7 +142,7 @@ async fn a_newcomer_reaches_a_verified_rollback_by_what_the_screen_says() {
         matches!(event, Event::TrafficSwitched { way: Way::Back, proof, .. } if proof.holds())
     });
     assert!(proven, "the traffic is back, but that was not proven");
-    newcomer.cockpit.until("Debrief").await.expect("traffic back").expect("target 2 min");
+    newcomer.cockpit.until("how you did").await.expect("traffic back").expect("target 2 min");
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,18 +151,16 @@ async fn a_newcomer_restores_the_database_in_twenty_keys() {
     newcomer.approve().await;
     newcomer.switch().await;
     // Where the database stands is in the help; which form it opens says the rest.
-    newcomer.cockpit.until("traffic is on GREEN").await;
-    newcomer.press("?");
-    let key = newcomer.key_before(" restore the database").expect("help names the key");
-    newcomer.press("esc");
-    newcomer.press(&key);
-    newcomer.press_for(" goes on");
+    newcomer.press_for(" restore the database");
+    newcomer.press_for(" what it loses");
+    newcomer.press_for(" the exact calls");
+    newcomer.press_for(" confirm");
     let line = newcomer.line(" to go on: ").expect("a word is wanted");
     let word = line.split(" to go on: ").next().and_then(|text| text.split_whitespace().last());
     let word = word.expect("the word").to_owned();
     newcomer.cockpit.type_text(&word);
     newcomer.keys += word.len();
-    newcomer.press_for(" does it");
+    newcomer.press_for(" starts it now");
     let keys = newcomer.counted();
     assert!(keys <= 20, "restoring took {keys} keys");
     newcomer.cockpit.until("DB restored from").await;

@@ -92,7 +92,7 @@ fn rehearsal_and_environment_are_on_every_frame() {
 fn f59_no_size_makes_it_panic() {
     let theme = Theme::shipped("mono", Depth::None, true).expect("shipped");
     for tale in stories() {
-        for popup in ["", "a", "B", ":", "?", "ga", "S", "D", "gt", "z", "/"] {
+        for popup in ["", "a", "B", ":", "?", "ga", "gm", "gb", "gd", "S", "D", "gt", "z", "/"] {
             let sizes = (1..=24).map(|n| (n * 5 - 4, n)).chain([(1, 60), (300, 1), (240, 70)]);
             for size in sizes {
                 let mut ui = ui(&tale, size);
@@ -133,6 +133,86 @@ fn the_way_back_is_priced_from_the_switch_on() {
     assert!(!before.contains("ROLLBACK NOW"));
     let after = text(&frame(&Tale::rolled_back(), (120, 36)));
     assert!(after.contains("BLUE serves"), "{after}");
+}
+
+#[test]
+fn the_price_of_the_way_back_is_on_every_screen_and_under_every_popup() {
+    let tale = Tale::switched();
+    let screens = ["", "ga", "gm", "gb", "gd", "gt", "z"];
+    let popups = ["", "B", "?", ":", "!", "/", "D"];
+    for size in [(60, 16), (80, 24), (120, 36), (200, 60), (30, 8)] {
+        for (screen, popup) in screens.iter().flat_map(|s| popups.map(|p| (s, p))) {
+            let mut ui = ui(&tale, size);
+            for c in screen.chars().chain(popup.chars()) {
+                on_key(&mut ui, &tale.snapshot(), key(c));
+            }
+            let text = text(&frame_with(&tale, &ui, &dark(), size));
+            assert!(text.contains("ROLLBACK NOW: BLUE"), "{size:?} {screen} {popup}\n{text}");
+            if size.0 >= 60 {
+                let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(plain.contains("guard:"), "{size:?} {screen} {popup}\n{text}");
+            }
+        }
+    }
+}
+
+fn pressed(tale: &Tale, keys: &str, size: (u16, u16)) -> Buffer {
+    let mut ui = ui(tale, size);
+    for c in keys.chars() {
+        on_key(&mut ui, &tale.snapshot(), key(c));
+    }
+    frame_with(tale, &ui, &dark(), size)
+}
+
+#[test]
+fn the_screens_of_decisions_wear_their_roles() {
+    let gate = pressed(&Tale::at_gate(), "ga", (120, 36));
+    wears(&gate, "◆ 0 of 1 approvals", Role::Gate);
+    wears(&gate, "✔ 1 check, all pass", Role::Done);
+    assert!(text(&gate).contains("staging metrics                not recorded"), "{}", text(&gate));
+
+    let mut tale = Tale::switched();
+    let sample = |slot, errors| SlotSample {
+        slot,
+        requests_per_s: finite(50.0),
+        error_ratio: Some(finite(errors)),
+        mean_ms: Some(finite(45.0)),
+        p95_ms: Some(finite(150.0)),
+    };
+    tale.telemetry(|live, now_ms| {
+        live.samples_at_ms = Some(now_ms);
+        live.samples = vec![sample(Slot::Blue, 0.001), sample(Slot::Green, 0.06)];
+    });
+    let shown = pressed(&tale, "gm", (120, 36));
+    wears(&shown, "1.0 %", Role::Warn);
+    wears(&shown, "▲ 6.00 %", Role::Failed);
+    wears(&shown, "✖ NOT PROVEN", Role::Failed);
+    assert!(text(&shown).contains("50 %"), "{}", text(&shown));
+    let narrow = text(&pressed(&tale, "gm", (80, 24)));
+    assert!(!narrow.contains("Errors GREEN"), "{narrow}");
+    assert!(narrow.contains("BLUE still answers 50.0 req/s"), "{narrow}");
+    // What is old looks old here too.
+    tale.pass_ms(120_000);
+    wears(&pressed(&tale, "gm", (120, 36)), "▲ 6.00 %", Role::Stale);
+    // A question is live even over a picture that is not.
+    tale.lose_link("connection refused");
+    let asked = pressed(&tale, "gmB", (120, 36));
+    wears(&asked, "patches the selector", Role::Strong);
+    wears(&asked, "application bug", Role::Stale);
+}
+
+#[test]
+fn a_question_that_the_release_has_answered_closes() {
+    let size = (80, 24);
+    let tale = Tale::switched();
+    let mut ui = ui(&tale, size);
+    on_key(&mut ui, &tale.snapshot(), key('B'));
+    assert!(text(&frame_with(&tale, &ui, &dark(), size)).contains("Roll back to BLUE?"));
+    let after = Tale::rolled_back();
+    ui.observe(&after.snapshot());
+    let shown = text(&frame_with(&after, &ui, &dark(), size));
+    assert!(!shown.contains("Roll back to BLUE?"), "{shown}");
+    assert!(shown.contains("the question is over, nothing was asked"), "{shown}");
 }
 
 #[test]

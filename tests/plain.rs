@@ -205,7 +205,8 @@ async fn rollback_and_y_roll_back_unarmed_and_lines_on_their_way_are_not_meant_f
     // Disarmed again: the way back needs no arming. A line that came too early is not an answer.
     talk.say("disarm").await.until("disarmed").await;
     let before = talk.lines;
-    talk.say("rollback").await.until("y rolls back at once").await;
+    let call = "sends: kubectl -n production patch service backend";
+    talk.say("rollback").await.until(call).await.until("y rolls back at once").await;
     talk.say("y").await.until("ROLLBACK to BLUE by mira").await;
     assert_eq!(talk.lines - before, 2);
     talk.until("traffic is BACK on BLUE").await.until("proven").await.until("ROLLED BACK").await;

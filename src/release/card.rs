@@ -50,6 +50,13 @@ fn what(step: &Step) -> Clean {
     Clean::new(&step.title)
 }
 
+impl Release {
+    /// The evidence that a decision card drawn up now would carry.
+    pub fn evidence_so_far(&self) -> Vec<CardLine> {
+        evidence(self)
+    }
+}
+
 /// What a report came to: `214 passed, 1 skipped`, or `2 high, 5 medium in 41 files`.
 pub fn report_words(report: &ReportSummary) -> String {
     if let Some(tests) = report.tests {

@@ -1,5 +1,6 @@
 //! Blue/green: two slots, which of them serves, and what proves it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,6 +27,14 @@ impl Slot {
             Self::Blue => Self::Green,
             Self::Green => Self::Blue,
         }
+    }
+
+    /// The whole selector of a Service that sends everything here: one of the two planned maps of
+    /// invariant I8. What is written to the cluster and what is shown before are this one.
+    pub fn selector(self, service: &str) -> BTreeMap<String, String> {
+        let app = ("app".to_owned(), service.to_owned());
+        let version = ("version".to_owned(), self.label().to_owned());
+        BTreeMap::from([app, version])
     }
 
     /// The value of the `version` label in the cluster.

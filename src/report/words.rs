@@ -11,12 +11,15 @@ mod sentence;
 mod span;
 mod time_left;
 
-pub use call::{moving, needs_arming, restore_phases, verified_backups};
+pub use call::{
+    GUARDS, backup_line, calls, kept_name, moving, needs_arming, restore_calls, restore_phases,
+    switch_calls, verified_backups,
+};
 pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};
-pub use matrix::{Trouble, ours};
+pub use matrix::{Trouble, Wrong, ours, price, wrong};
 pub use next::{Next, next};
 pub use price::undo;
 pub use sentence::sentence;
 pub use span::{age, bytes, count, duration, plural, utc};
-pub use time_left::{eta, expected_ms, slower, step_left_ms, took_ms, wall_of};
+pub use time_left::{eta, expected_ms, moment, slower, step_left_ms, took_ms, wall_of};

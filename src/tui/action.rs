@@ -2,7 +2,8 @@
 
 use super::ui::Ui;
 use crate::engine::handle::Snapshot;
-use crate::release::{Ask, Backup, Clean, permit};
+use crate::release::{Ask, Clean, permit};
+use crate::report::words::{needs_arming, verified_backups};
 
 /// What an action is about: the sections of help and of the README's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,11 @@ actions! {
     GoFindings "go-findings" Go,
     GoTimeline "go-timeline" Go,
     GoReleases "go-releases" Go,
+    /// The decision card.
     GoGate "go-gate" Go,
+    GoMonitor "go-monitor" Go,
+    GoWayBack "go-way-back" Go,
+    GoRestore "go-restore" Go,
     /// How a rehearsal went.
     GoDebrief "go-debrief" Go,
     /// gonogo's own log.
@@ -134,11 +139,6 @@ impl Action {
     pub(super) fn only_moves(self) -> bool {
         self.group() == Group::Move
     }
-
-    /// Whether an armed session is needed before it is carried out.
-    pub(super) fn needs_arming(self) -> bool {
-        matches!(self, Self::Switch | Self::Restore | Self::UndoRestore | Self::Override)
-    }
 }
 
 /// What an action would ask, as far as it is known before its form is filled in; none for what
@@ -158,7 +158,7 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
             None => return Some(Err(Clean::new("no slot has been chosen for this release"))),
         },
         Action::Restore => {
-            let Some(backup) = verified_backups(snapshot).first().copied() else {
+            let Some(backup) = verified_backups(release).first().copied() else {
                 let why = "no verified backup belongs to this release";
                 return Some(Err(Clean::new(why)));
             };
@@ -167,14 +167,6 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
         _ => return None,
     };
     Some(Ok(ask))
-}
-
-/// Verified backups of this release, newest first.
-pub(super) fn verified_backups(snapshot: &Snapshot) -> Vec<&Backup> {
-    let mut backups: Vec<&Backup> =
-        snapshot.release.backups.iter().filter(|backup| backup.verified).collect();
-    backups.sort_by_key(|backup| std::cmp::Reverse(backup.taken_at));
-    backups
 }
 
 /// Why an action is not possible now, by the rule that the engine itself applies.
@@ -193,7 +185,19 @@ pub(super) fn blocked(action: Action, ui: &Ui, snapshot: &Snapshot) -> Option<Cl
     if let Some(why) = refused(action, snapshot) {
         return Some(why);
     }
-    (action.needs_arming() && !ui.is_armed()).then(|| not_armed(action.name()))
+    (!ui.is_armed() && is_armed_first(action, snapshot)).then(|| not_armed(action.name()))
+}
+
+/// Whether the session must be armed before the question opens; a vote says go or no-go first.
+fn is_armed_first(action: Action, snapshot: &Snapshot) -> bool {
+    let ask = ask_of(action, snapshot).and_then(Result::ok);
+    action != Action::Vote && ask.is_some_and(|ask| needs_arming(&ask))
+}
+
+/// Whether arming would make it possible.
+pub(super) fn waits_for_arming(action: Action, snapshot: &Snapshot) -> bool {
+    let ask = ask_of(action, snapshot).and_then(Result::ok);
+    ask.is_some_and(|ask| needs_arming(&ask) && permit(&snapshot.release, &ask).is_ok())
 }
 
 /// What a session reads that has to arm first.

@@ -159,7 +159,6 @@ impl Desk {
     /// Takes in the past, for which nothing rings.
     fn arrive(&mut self) {
         self.follower.catch_up();
-        self.debrief();
         self.look();
     }
 
@@ -178,7 +177,6 @@ impl Desk {
                 Link::Closed => tracing::info!("the engine has ended"),
             }
         }
-        self.debrief();
         self.look();
     }
 
@@ -191,6 +189,7 @@ impl Desk {
     }
 
     fn look(&mut self) {
+        self.debrief();
         self.ui.observe(self.follower.snapshot());
         self.ui.log.fetch(&self.handle);
     }
@@ -431,7 +430,13 @@ impl Desk {
         match self.ui.screen {
             Screen::OwnLog => return Some(500),
             Screen::Releases => return Some(1000),
-            Screen::Release | Screen::Timeline | Screen::Findings => {}
+            Screen::Release
+            | Screen::Gate
+            | Screen::Monitor
+            | Screen::WayBack
+            | Screen::Restore
+            | Screen::Timeline
+            | Screen::Findings => {}
         }
         if self.ui.log.follow && running == Some(true) {
             return Some(250);

@@ -52,9 +52,17 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
 }
 
 fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
-    screen::draw(buf, areas.body, view);
-    if is_cut_off(view.snapshot) && view.ui.screen.is_of_the_engine() {
+    // A question stands under the screen that it is decided on, never over it.
+    let form = popup::form(view);
+    let rows = form.as_ref().map_or(0, |form| form.rows(areas.body.width));
+    let (area, below) = layout::with_form(areas.body, rows);
+    let screen = popup::stands_on(view.ui).unwrap_or(view.ui.screen);
+    screen::draw(buf, area, view, screen);
+    if is_cut_off(view.snapshot) && screen.is_of_the_engine() {
         // An old picture must not look like a live one.
-        buf.set_style(areas.body.intersection(buf.area), view.theme.style(Role::Stale));
+        buf.set_style(area.intersection(buf.area), view.theme.style(Role::Stale));
+    }
+    if let Some(form) = form {
+        form.draw(buf, below, view);
     }
 }

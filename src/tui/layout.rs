@@ -26,8 +26,8 @@ pub(super) const COLUMNS_MIN: u16 = 60;
 pub(super) const ROWS_MIN: u16 = 16;
 const THREE_COLUMNS: u16 = 110;
 const INSPECTOR: u16 = 180;
-/// Columns of the chip before a line, the space after it, and the key at its end.
-pub(super) const CHIP: u16 = 7;
+/// Columns of the chip before a line, and of the space after it.
+const CHIP: u16 = 7;
 
 /// The rows of the whole screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,11 @@ pub(super) struct Panes {
     pub(super) live: Rect,
 }
 
+/// Columns of a line between its chip and its key.
+pub(super) fn line_columns(width: u16) -> usize {
+    usize::from(width.saturating_sub(CHIP + 4))
+}
+
 pub(super) fn is_tiny(frame: Rect) -> bool {
     frame.width < COLUMNS_MIN || frame.height < ROWS_MIN
 }
@@ -68,11 +73,13 @@ pub(super) fn body(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Rect {
 
 pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Areas {
     let alone = is_alone(snapshot, ui);
-    let columns = usize::from(frame.width.saturating_sub(CHIP + 2));
-    let fitting = |text: &str, most: usize| wrap(text, columns).len().clamp(1, most);
+    let fitting =
+        |text: &str, most: usize| wrap(text, line_columns(frame.width)).len().clamp(1, most);
     let most = if frame.height >= 30 { 3 } else { 2 };
     let next = fitting(words::next(snapshot).text.as_str(), most);
-    let undo = words::undo(snapshot).map_or(0, |text| fitting(text.as_str(), 2));
+    // The price of the way back is never cut short: a narrow screen gives it another row.
+    let most = if frame.width < 80 { 3 } else { 2 };
+    let undo = words::undo(snapshot).map_or(0, |text| fitting(text.as_str(), most));
     let mut y = frame.y;
     let mut take = |rows: usize| {
         let rows = u16::try_from(rows).unwrap_or(0).min(frame.bottom().saturating_sub(y));
@@ -85,6 +92,17 @@ pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Areas {
     let used = usize::from(top.height + rail.height + next.height);
     let body = take(usize::from(frame.height).saturating_sub(used + undo + 1));
     Areas { top, rail, next, body, undo: take(undo), hints: take(1) }
+}
+
+/// The body's upper part for a screen and its lower one for a form of so many rows and a frame.
+/// The form wins: what is about to be done is read before anything else.
+pub(super) fn with_form(body: Rect, rows: usize) -> (Rect, Rect) {
+    if rows == 0 {
+        return (body, Rect { height: 0, ..body });
+    }
+    let rows = u16::try_from(rows.saturating_add(2)).unwrap_or(u16::MAX).min(body.height);
+    let upper = Rect { height: body.height - rows, ..body };
+    (upper, Rect { y: upper.bottom(), height: rows, ..body })
 }
 
 /// The panes of the release's screen within `body`.

@@ -30,7 +30,7 @@ pub fn on_mouse(ui: &mut Ui, snapshot: &Snapshot, event: MouseEvent) -> Did {
 
 fn wheel(ui: &mut Ui, snapshot: &Snapshot, at: (u16, u16), action: Action) -> Did {
     if ui.popup.is_some() {
-        popup::wheel(ui, action == Action::Down);
+        popup::wheel(ui, snapshot, action == Action::Down);
         return Did::Nothing;
     }
     // What is under the pointer scrolls, and gets the keys.

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action::{Action, ask_of, blocked};
 use super::keys::{Chord, Found, printed};
-use super::popup::{self, Popup, Word};
+use super::popup::{self, Popup, Wizard, Word};
 use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Ui, seen};
@@ -101,6 +101,8 @@ pub fn on_tick(ui: &mut Ui) -> Did {
         Some(Popup::CountDown { ask, seen, ends_ms }) if *ends_ms <= ui.now_ms => {
             let did = Did::Ask { ask: ask.clone(), seen: *seen };
             ui.close();
+            // Whoever moved traffic wants to see where it goes.
+            ui.go(Screen::Monitor);
             did
         }
         _ => Did::Nothing,
@@ -156,15 +158,18 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::PaneWatch => focus(ui, Pane::Watch),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
-        Action::GoRelease => go(ui, Screen::Release),
-        Action::GoFindings => go(ui, Screen::Findings),
-        Action::GoTimeline => go(ui, Screen::Timeline),
-        Action::GoLog => go(ui, Screen::OwnLog),
+        Action::GoRelease => ui.go(Screen::Release),
+        Action::GoFindings => ui.go(Screen::Findings),
+        Action::GoTimeline => ui.go(Screen::Timeline),
+        Action::GoGate => ui.go(Screen::Gate),
+        Action::GoMonitor => ui.go(Screen::Monitor),
+        Action::GoWayBack => ui.go(Screen::WayBack),
+        Action::GoRestore => ui.go(Screen::Restore),
+        Action::GoLog => ui.go(Screen::OwnLog),
         Action::GoReleases => {
-            go(ui, Screen::Releases);
+            ui.go(Screen::Releases);
             return Did::ListReleases;
         }
-        Action::GoGate => go_gate(ui, snapshot),
         Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
@@ -188,18 +193,15 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
     Did::Nothing
 }
 
-fn go(ui: &mut Ui, screen: Screen) {
-    ui.screen = screen;
-    ui.zoom = false;
-}
-
 fn find(ui: &mut Ui) {
     match ui.screen {
         Screen::Release | Screen::Timeline => {
             ui.open(Popup::Line { word: Word::Find, input: String::new() });
         }
         Screen::Findings | Screen::Releases => filter(ui),
-        Screen::OwnLog => ui.not_here(Action::Find),
+        Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore | Screen::OwnLog => {
+            ui.not_here(Action::Find);
+        }
     }
 }
 
@@ -220,7 +222,9 @@ fn back(ui: &mut Ui, snapshot: &Snapshot) -> Did {
         Screen::Findings => screen::findings::back(ui),
         Screen::Releases => screen::releases::back(ui),
         Screen::OwnLog => screen::own_log::back(ui),
-        Screen::Timeline => false,
+        Screen::Timeline | Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore => {
+            false
+        }
     };
     if closed {
         return Did::Nothing;
@@ -228,7 +232,7 @@ fn back(ui: &mut Ui, snapshot: &Snapshot) -> Did {
     if screen::list(ui).is_some_and(|list| !list.filter.is_empty()) {
         screen::filter(ui, "");
     } else {
-        go(ui, Screen::Release);
+        ui.go(Screen::Release);
     }
     Did::Nothing
 }
@@ -245,10 +249,8 @@ fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
     }
     let seen = seen(snapshot);
     let popup = match (action, ask_of(action, snapshot)) {
-        (Action::Restore, _) => Popup::Backups { at: 0 },
-        (Action::UndoRestore, _) => {
-            Popup::Typed { ask: Ask::UndoRestore, word: word(ui, snapshot), input: String::new() }
-        }
+        (Action::Restore, _) => Popup::Restore(Wizard::restore(word(ui, snapshot))),
+        (Action::UndoRestore, _) => Popup::Restore(Wizard::undo(word(ui, snapshot))),
         (Action::Override | Action::Abort, _) => Popup::Reason { action, input: String::new() },
         (_, Some(Ok(ask))) => Popup::Confirm { ask, seen },
         (_, Some(Err(why))) => return ui.refuse(&why),
@@ -273,13 +275,5 @@ pub(super) fn arm(ui: &mut Ui) {
     } else {
         ui.armed_until_ms = Some(ui.now_ms.saturating_add(ARMED_MS));
         ui.say(Role::Warn, "ARMED for 10 min: approve, switch, restore and override are live");
-    }
-}
-
-fn go_gate(ui: &mut Ui, snapshot: &Snapshot) {
-    if snapshot.release.gate.is_some() {
-        ui.open(Popup::Card { top: 0 });
-    } else {
-        ui.refuse(&Clean::new("no gate has been opened yet, so there is no decision card"));
     }
 }

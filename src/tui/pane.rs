@@ -30,7 +30,7 @@ fn title(view: &View<'_>, which: Pane, text: &str) -> Strip {
 const STALE_MS: i64 = 45_000;
 
 /// A reading's age: its words, and whether it is too old to be believed.
-fn age(view: &View<'_>, at_ms: Option<i64>) -> (String, bool) {
+pub(super) fn age(view: &View<'_>, at_ms: Option<i64>) -> (String, bool) {
     let Some(at_ms) = at_ms else { return ("not seen yet".to_owned(), true) };
     let old_ms = view.snapshot.now.wall_ms().saturating_sub(at_ms);
     let text = words::age(u64::try_from(old_ms).unwrap_or(0));
@@ -42,7 +42,7 @@ fn age(view: &View<'_>, at_ms: Option<i64>) -> (String, bool) {
 }
 
 /// The age at the right end of a title.
-fn aged(strip: Strip, view: &View<'_>, at_ms: Option<i64>) -> Strip {
+pub(super) fn aged(strip: Strip, view: &View<'_>, at_ms: Option<i64>) -> Strip {
     let (text, stale) = age(view, at_ms);
     strip.right(if stale { Role::Stale } else { Role::Dim }, format!(" {text} "))
 }

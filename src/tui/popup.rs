@@ -3,13 +3,16 @@
 //! Nothing here can be answered by a key that was on its way before it opened, and nothing that
 //! changes the world is answered by a paste.
 
-mod call;
-mod card;
 mod debrief;
+mod form;
 mod help;
 mod palette;
 mod question;
 mod which;
+mod wizard;
+
+pub(super) use form::{form, stands_on};
+pub(super) use wizard::{Step, Wizard};
 
 use std::sync::Arc;
 
@@ -17,15 +20,16 @@ use crossterm::event::KeyCode;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::{Action, not_armed, verified_backups};
+use super::action::{Action, ask_of, not_armed};
 use super::draw::View;
 use super::keys::Chord;
-use super::on_key::{Did, act, arm, word};
-use super::screen;
+use super::on_key::{Did, act, arm};
+use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{Ui, seen};
 use crate::engine::handle::Snapshot;
 use crate::release::{Ask, Clean, Seq, Vote};
+use crate::report::words;
 
 /// Seconds that a confirmed switch can still be cancelled.
 pub(super) const COUNT_DOWN_MS: u64 = 3000;
@@ -48,11 +52,7 @@ pub(super) enum Popup {
     Debrief {
         top: usize,
     },
-    /// The decision card.
-    Card {
-        top: usize,
-    },
-    /// The decision card with the vote's form under it.
+    /// The vote, under the decision card.
     Vote {
         choice: Option<Vote>,
         input: String,
@@ -68,16 +68,8 @@ pub(super) enum Popup {
         seen: Option<Seq>,
         ends_ms: u64,
     },
-    /// Which backup to restore.
-    Backups {
-        at: usize,
-    },
-    /// The word must be typed.
-    Typed {
-        ask: Ask,
-        word: String,
-        input: String,
-    },
+    /// A restore that is being prepared.
+    Restore(Wizard),
     /// A reason must be given.
     Reason {
         action: Action,
@@ -102,17 +94,28 @@ impl Popup {
     /// Whether its answer can change the world, so that a key on its way must not be one.
     pub(super) fn is_a_question(&self) -> bool {
         match self {
-            Self::Help { .. }
-            | Self::Debrief { .. }
-            | Self::Palette { .. }
-            | Self::Card { .. }
-            | Self::Line { .. } => false,
+            Self::Help { .. } | Self::Debrief { .. } | Self::Palette { .. } | Self::Line { .. } => {
+                false
+            }
             Self::Vote { .. }
             | Self::Confirm { .. }
             | Self::CountDown { .. }
-            | Self::Backups { .. }
-            | Self::Typed { .. }
+            | Self::Restore(_)
             | Self::Reason { .. } => true,
+        }
+    }
+
+    /// What it is about to ask, as far as that is known.
+    fn ask(&self, snapshot: &Snapshot) -> Option<Ask> {
+        match self {
+            Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
+            Self::Restore(wizard) => wizard.meant(snapshot),
+            Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
+            Self::Help { .. }
+            | Self::Debrief { .. }
+            | Self::Palette { .. }
+            | Self::Vote { .. }
+            | Self::Line { .. } => None,
         }
     }
 
@@ -120,7 +123,7 @@ impl Popup {
         match self {
             Self::Palette { input, .. }
             | Self::Vote { choice: Some(_), input, .. }
-            | Self::Typed { input, .. }
+            | Self::Restore(Wizard { step: Step::Word, input, .. })
             | Self::Reason { input, .. }
             | Self::Line { input, .. } => Some(input),
             _ => None,
@@ -147,13 +150,17 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         }
         return Did::Nothing;
     }
+    // With nothing typed, backspace leads back.
+    let leads_back = matches!(&popup, Popup::Restore(_)) && key.code == KeyCode::Backspace;
     if Some(chord) == Chord::read(COPY_KEY)
-        && let Some(text) = call::of(&popup, snapshot)
+        && let Some(ask) = popup.ask(snapshot)
     {
+        let text = calls(ui, snapshot, &ask);
         ui.popup = Some(popup);
         return Did::Copy { what: "the call", text };
     }
     if let Some(input) = popup.input()
+        && !(leads_back && input.is_empty())
         && edited(input, chord)
     {
         match &mut popup {
@@ -165,6 +172,14 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         return Did::Nothing;
     }
     let code = key.code;
+    if form::under(&popup).is_some()
+        && let Some(by) = scrolls(code, &popup)
+    {
+        // The card can be read to its end while its question is open.
+        ui.popup = Some(popup);
+        screen::scroll(ui, snapshot, by);
+        return Did::Nothing;
+    }
     match popup {
         Popup::Debrief { top } if code == KeyCode::Char('j') || code == KeyCode::Char('k') => {
             scrolled(ui, code, top, |top| Popup::Debrief { top });
@@ -173,20 +188,10 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         // It opened by itself: the key was meant for what is under it.
         Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
-        Popup::Card { .. } if code == KeyCode::Char('a') => {
-            return act(ui, snapshot, Action::Vote);
-        }
-        Popup::Card { top } => scrolled(ui, code, top, |top| Popup::Card { top }),
         Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
-        Popup::Backups { at } => backups_key(ui, snapshot, code, at),
-        Popup::Typed { ask, word, input } => {
-            if code == KeyCode::Enter && input == word {
-                return Did::Ask { ask, seen: seen(snapshot) };
-            }
-            ui.popup = Some(Popup::Typed { ask, word, input });
-        }
+        Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
         Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
             return screen::find(ui, &input);
@@ -197,9 +202,28 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
     Did::Nothing
 }
 
+/// The exact calls of an ask, a line each.
+pub(super) fn calls(ui: &Ui, snapshot: &Snapshot, ask: &Ask) -> String {
+    let calls = words::calls(&snapshot.release, &ui.who.database, ask);
+    let lines: Vec<&str> = calls.iter().map(Clean::as_str).collect();
+    lines.join("\n")
+}
+
+/// Keys that scroll the screen above a form; the restore has its own.
+fn scrolls(code: KeyCode, popup: &Popup) -> Option<isize> {
+    match code {
+        _ if matches!(popup, Popup::Restore(_)) => None,
+        KeyCode::Down => Some(1),
+        KeyCode::Up => Some(-1),
+        KeyCode::PageDown => Some(8),
+        KeyCode::PageUp => Some(-8),
+        _ => None,
+    }
+}
+
 /// What was pasted, for the form that is open.
 pub(super) fn on_paste(ui: &mut Ui, text: &str) {
-    if matches!(ui.popup, Some(Popup::Typed { .. })) {
+    if matches!(ui.popup, Some(Popup::Restore(_))) {
         return ui.say(Role::Warn, "pasting is refused here: type the word");
     }
     let Some(popup) = &mut ui.popup else { return };
@@ -213,9 +237,12 @@ pub(super) fn on_paste(ui: &mut Ui, text: &str) {
 }
 
 /// The wheel over an open popup: what can be scrolled is, and nothing else happens.
-pub(super) fn wheel(ui: &mut Ui, down: bool) {
-    if let Some(Popup::Help { top } | Popup::Card { top }) = &mut ui.popup {
+pub(super) fn wheel(ui: &mut Ui, snapshot: &Snapshot, down: bool) {
+    if let Some(Popup::Help { top } | Popup::Debrief { top }) = &mut ui.popup {
         *top = if down { *top + 3 } else { top.saturating_sub(3) };
+    } else if stands_on(ui).is_some() {
+        let by = if down { 3 } else { -3 };
+        screen::scroll(ui, snapshot, by);
     }
 }
 
@@ -317,29 +344,38 @@ fn confirm_key(ui: &mut Ui, code: KeyCode, ask: Ask, seen: Option<Seq>) -> Did {
             let ends_ms = ui.now_ms.saturating_add(COUNT_DOWN_MS);
             ui.popup = Some(Popup::CountDown { ask, seen, ends_ms });
         }
-        (KeyCode::Char('y'), _) => return Did::Ask { ask, seen },
+        (KeyCode::Char('y'), _) => {
+            if matches!(ask, Ask::RollBack { .. }) {
+                // Whoever moved traffic wants to see where it goes.
+                ui.go(Screen::Monitor);
+            }
+            return Did::Ask { ask, seen };
+        }
         (KeyCode::Char('n' | 'q'), _) => {}
         _ => ui.popup = Some(Popup::Confirm { ask, seen }),
     }
     Did::Nothing
 }
 
-fn backups_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, at: usize) {
-    let backups = verified_backups(snapshot);
-    let last = backups.len().saturating_sub(1);
-    let at = match code {
-        KeyCode::Char('j') | KeyCode::Down => (at + 1).min(last),
-        KeyCode::Char('k') | KeyCode::Up => at.saturating_sub(1),
-        KeyCode::Char('q') => return,
-        KeyCode::Enter => {
-            let Some(backup) = backups.get(at.min(last)) else { return };
-            let ask = Ask::Restore { backup: backup.id.clone() };
-            let word = word(ui, snapshot);
-            return ui.open(Popup::Typed { ask, word, input: String::new() });
-        }
-        _ => at,
-    };
-    ui.popup = Some(Popup::Backups { at });
+fn wizard_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut wizard: Wizard) -> Did {
+    if code == KeyCode::Enter
+        && let Some(ask) = wizard.ask(snapshot)
+    {
+        // What was started is watched.
+        ui.go(Screen::Restore);
+        return Did::Ask { ask, seen: seen(snapshot) };
+    }
+    let (step, by) = (wizard.step, wizard.on_key(code, snapshot));
+    let moved = step != wizard.step;
+    if moved {
+        // A key held a little long must not run through the steps.
+        ui.open(Popup::Restore(wizard));
+        ui.top = 0;
+    } else {
+        ui.popup = Some(Popup::Restore(wizard));
+        screen::scroll(ui, snapshot, by);
+    }
+    Did::Nothing
 }
 
 fn reason_key(
@@ -372,10 +408,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
         Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
-        Some(Popup::Card { top }) => card::draw(buf, area, view, *top),
-        Some(Popup::Vote { choice, input, .. }) => {
-            card::draw_vote(buf, area, view, *choice, input);
-        }
+        Some(_) if stands_on(view.ui).is_some() => {}
         Some(popup) => question::draw(buf, area, view, popup),
     }
 }

@@ -4,28 +4,50 @@
 
 pub(super) mod findings;
 pub(super) mod first_frame;
+pub(super) mod gate;
+pub(super) mod monitor;
 pub(super) mod own_log;
 pub(super) mod release;
 pub(super) mod releases;
+pub(super) mod restore;
 pub(super) mod timeline;
 pub(super) mod tiny;
+pub(super) mod way_back;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::action::Action;
+use super::action::{Action, ask_of};
 use super::draw::View;
 use super::keys::Mode;
+use super::layout;
 use super::list::List;
 use super::on_key::Did;
-use super::ui::Ui;
+use super::pen::{self, Strip, wrap};
+use super::popup;
+use super::theme::{Role, Theme};
+use super::ui::{Ui, page_rows};
 use crate::engine::handle::Snapshot;
+use crate::report::words;
+
+/// From so many columns on, a screen has its parts side by side.
+const WIDE: u16 = 110;
+/// Columns of the word before a told row.
+const HEAD: usize = 12;
 
 /// What fills the middle.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Screen {
     #[default]
     Release,
+    /// The decision card, and the vote.
+    Gate,
+    /// Both slots, the switch and the watch.
+    Monitor,
+    /// Which way back fits which trouble.
+    WayBack,
+    /// The database's way back.
+    Restore,
     Timeline,
     Findings,
     Releases,
@@ -41,6 +63,8 @@ impl Screen {
             Self::Findings => Mode::Findings,
             Self::Releases => Mode::Releases,
             Self::OwnLog => Mode::Log,
+            // These have no keys of their own: what is pressed there is pressed anywhere.
+            Self::Gate | Self::Monitor | Self::WayBack | Self::Restore => Mode::Everywhere,
         }
     }
 
@@ -48,6 +72,10 @@ impl Screen {
     pub(super) fn way(self) -> Action {
         match self {
             Self::Release => Action::GoRelease,
+            Self::Gate => Action::GoGate,
+            Self::Monitor => Action::GoMonitor,
+            Self::WayBack => Action::GoWayBack,
+            Self::Restore => Action::GoRestore,
             Self::Timeline => Action::GoTimeline,
             Self::Findings => Action::GoFindings,
             Self::Releases => Action::GoReleases,
@@ -77,6 +105,52 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Screen::Findings => findings::act(ui, action),
         Screen::Releases => releases::act(ui, action),
         Screen::OwnLog => own_log::act(ui, action),
+        Screen::Gate | Screen::Monitor | Screen::WayBack | Screen::Restore => {
+            read(ui, snapshot, action)
+        }
+    }
+}
+
+/// Scrolls a screen that is only read, and copies the calls that stand on it.
+fn read(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
+    let page = isize::try_from(page_rows(ui)).unwrap_or(isize::MAX);
+    let by = match action {
+        Action::Up => -1,
+        Action::Down => 1,
+        Action::PageUp => -page,
+        Action::PageDown => page,
+        Action::Top => isize::MIN,
+        Action::Bottom => isize::MAX,
+        Action::Copy => return copy(ui, snapshot),
+        _ => {
+            ui.not_here(action);
+            return Did::Nothing;
+        }
+    };
+    scroll(ui, snapshot, by);
+    Did::Nothing
+}
+
+/// Moves a screen that is only read by so many rows.
+pub(super) fn scroll(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
+    ui.top = ui.top.saturating_add_signed(by).min(last_top(ui, snapshot));
+}
+
+/// The calls that the shown screen is about.
+fn copy(ui: &mut Ui, snapshot: &Snapshot) -> Did {
+    let act = match ui.screen {
+        Screen::Monitor if !snapshot.release.is_switched() => Action::Switch,
+        Screen::Monitor | Screen::WayBack => Action::RollBack,
+        Screen::Restore => Action::Restore,
+        _ => Action::Vote,
+    };
+    match ask_of(act, snapshot) {
+        Some(Ok(ask)) => Did::Copy { what: "the call", text: popup::calls(ui, snapshot, &ask) },
+        Some(Err(why)) => {
+            ui.refuse(&why);
+            Did::Nothing
+        }
+        None => Did::Nothing,
     }
 }
 
@@ -85,7 +159,13 @@ pub(super) fn find(ui: &mut Ui, text: &str) -> Did {
     match ui.screen {
         Screen::Release => release::find(ui, text),
         Screen::Timeline => timeline::find(ui, text),
-        Screen::Findings | Screen::Releases | Screen::OwnLog => Did::Nothing,
+        Screen::Gate
+        | Screen::Monitor
+        | Screen::WayBack
+        | Screen::Restore
+        | Screen::Findings
+        | Screen::Releases
+        | Screen::OwnLog => Did::Nothing,
     }
 }
 
@@ -95,7 +175,12 @@ pub(super) fn filter(ui: &mut Ui, text: &str) {
         Screen::Timeline => ui.timeline.filter(text),
         Screen::Findings => ui.findings.filter(text),
         Screen::Releases => ui.releases.filter(text),
-        Screen::Release | Screen::OwnLog => {}
+        Screen::Release
+        | Screen::Gate
+        | Screen::Monitor
+        | Screen::WayBack
+        | Screen::Restore
+        | Screen::OwnLog => {}
     }
 }
 
@@ -105,7 +190,12 @@ pub(super) fn list(ui: &mut Ui) -> Option<&mut List> {
         Screen::Timeline => Some(&mut ui.timeline.list),
         Screen::Findings => Some(&mut ui.findings.list),
         Screen::Releases => Some(&mut ui.releases.list),
-        Screen::Release | Screen::OwnLog => None,
+        Screen::Release
+        | Screen::Gate
+        | Screen::Monitor
+        | Screen::WayBack
+        | Screen::Restore
+        | Screen::OwnLog => None,
     }
 }
 
@@ -115,17 +205,52 @@ pub(super) fn rows(ui: &Ui, body: Rect) -> Rows {
         Screen::Timeline => ui.timeline.rows(body),
         Screen::Findings => ui.findings.rows(body),
         Screen::Releases => ui.releases.rows(body),
-        Screen::Release | Screen::OwnLog => Rows::default(),
+        Screen::Release
+        | Screen::Gate
+        | Screen::Monitor
+        | Screen::WayBack
+        | Screen::Restore
+        | Screen::OwnLog => Rows::default(),
     }
 }
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    match view.ui.screen {
+/// Draws a screen: the one that was gone to, or that the open question stands under.
+pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, screen: Screen) {
+    match screen {
         Screen::Release => release::draw(buf, area, view),
+        Screen::Gate => gate::draw(buf, area, view),
+        Screen::Monitor => monitor::draw(buf, area, view),
+        Screen::WayBack => way_back::draw(buf, area, view),
+        Screen::Restore => restore::draw(buf, area, view),
         Screen::Timeline => timeline::draw(buf, area, view),
         Screen::Findings => findings::draw(buf, area, view),
         Screen::Releases => releases::draw(buf, area, view),
         Screen::OwnLog => own_log::draw(buf, area, view),
+    }
+}
+
+/// The last row that can stand at the top of the screen that is shown.
+pub(super) fn last_top(ui: &Ui, snapshot: &Snapshot) -> usize {
+    let frame = Rect::new(0, 0, ui.size.0, ui.size.1);
+    if layout::is_tiny(frame) {
+        return 0;
+    }
+    // Rows are counted, not drawn: a theme without styles will do.
+    let theme = Theme::default();
+    let view = View { snapshot, ui, theme: &theme, next: words::Next::default() };
+    let body = layout::body(frame, snapshot, ui);
+    let form = popup::form(&view).map_or(0, |form| form.rows(body.width));
+    let (area, _) = layout::with_form(body, form);
+    match popup::stands_on(ui).unwrap_or(ui.screen) {
+        Screen::Gate => gate::overflow(&view, area),
+        Screen::Monitor => monitor::overflow(&view, area),
+        Screen::WayBack => way_back::overflow(&view, area),
+        Screen::Restore => restore::overflow(&view, area),
+        Screen::Release
+        | Screen::Timeline
+        | Screen::Findings
+        | Screen::Releases
+        | Screen::OwnLog => 0,
     }
 }
 
@@ -150,4 +275,39 @@ fn split(area: Rect, wide: u16, detail: bool) -> (Rect, Rect) {
     } else {
         (area, Rect::default())
     }
+}
+
+/// How many of so many rows do not fit into a frame.
+fn beyond(rows: usize, area: Rect) -> usize {
+    rows.saturating_sub(usize::from(area.height.saturating_sub(2)))
+}
+
+/// A frame with rows that can be scrolled, and how many are below.
+fn sheet(buf: &mut Buffer, area: Rect, view: &View<'_>, title: &Strip, lines: &[Strip]) {
+    if area.height < 2 {
+        return;
+    }
+    let inner = pen::pane(buf, view.theme, area, title, true);
+    let last = beyond(lines.len(), area);
+    let top = view.ui.top.min(last);
+    pen::rows(buf, view.theme, inner, lines.get(top..).unwrap_or(&[]));
+    if top < last {
+        let below = format!(" {} more: j ", last - top);
+        let edge = pen::row(area, usize::from(area.height) - 1);
+        let edge = Rect { width: edge.width.saturating_sub(2), ..edge };
+        Strip::new().right(Role::Key, below).draw(buf, view.theme, edge);
+    }
+}
+
+/// A word and what it tells, in as many rows as that takes.
+fn told(head: &str, role: Role, text: &str, columns: usize) -> Vec<Strip> {
+    let text = wrap(text, columns.saturating_sub(HEAD + 2));
+    let head = |at: usize| if at == 0 { format!(" {head:<HEAD$}") } else { " ".repeat(HEAD + 1) };
+    let strip = |(at, line): (usize, &String)| Strip::of(Role::Dim, head(at)).put(role, line);
+    text.iter().enumerate().map(strip).collect()
+}
+
+/// A heading between rows.
+fn heading(text: &str) -> Strip {
+    Strip::of(Role::Title, format!(" {text}"))
 }

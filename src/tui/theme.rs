@@ -164,8 +164,8 @@ pub struct ThemeError {
     pub message: String,
 }
 
-/// A theme made ready for one terminal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A theme made ready for one terminal. The default has no styles: rows can be counted with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
     styles: BTreeMap<Role, Style>,
     ascii: bool,

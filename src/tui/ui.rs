@@ -8,17 +8,17 @@ use super::action::{Action, refused};
 use super::keys::{Chord, Keymap};
 use super::layout;
 use super::log_view::LogView;
-use super::popup::Popup;
+use super::popup::{self, Popup};
 use super::replay::Bar;
-use super::screen::Screen;
 use super::screen::findings::Findings;
 use super::screen::own_log::{self, OwnLog};
 use super::screen::releases::Releases;
+use super::screen::{self, Screen};
 use super::theme::Role;
 use super::timeline::Timeline;
 use crate::engine::handle::{Link, Snapshot};
 use crate::release::{
-    Clean, Hold, Person, Release, Seq, Slot, SlotSample, StageId, StepId, StepStatus,
+    Clean, Hold, Person, Release, Seq, Slot, SlotSample, StageId, StepId, StepStatus, permit,
 };
 
 /// How long an armed session stays armed, in milliseconds.
@@ -27,6 +27,8 @@ pub(super) const ARMED_MS: u64 = 10 * 60 * 1000;
 pub(super) const UNMEANT_MS: u64 = 300;
 /// An unfinished sequence is helped on after this long, in milliseconds.
 pub(super) const WHICH_KEY_MS: u64 = 300;
+/// Good news stands in the footer for so long, in milliseconds.
+const GOOD_NEWS_MS: u64 = 6000;
 /// Samples that a slot's history keeps.
 const HISTORY: usize = 240;
 
@@ -41,6 +43,8 @@ pub struct Ui {
     pub(super) screen: Screen,
     pub(super) focus: Pane,
     pub(super) zoom: bool,
+    /// The first row shown of a screen that is longer than its place.
+    pub(super) top: usize,
     /// The chosen row of the stages; none follows what happens.
     pub(super) cursor: Option<Row>,
     pub(super) log: LogView,
@@ -62,6 +66,7 @@ pub struct Ui {
     pub(super) armed_until_ms: Option<u64>,
     /// What the last key came to, until the next one.
     pub(super) status: Option<(Role, Clean)>,
+    status_since_ms: u64,
     /// Ctrl-C was pressed, and a second one detaches.
     pub(super) leaving_since_ms: Option<u64>,
     /// What was asked and has not been answered.
@@ -141,6 +146,7 @@ impl Ui {
             screen: Screen::default(),
             focus: Pane::default(),
             zoom: false,
+            top: 0,
             cursor: None,
             log: LogView::default(),
             timeline: Timeline::default(),
@@ -156,6 +162,7 @@ impl Ui {
             mouse: true,
             armed_until_ms: None,
             status: None,
+            status_since_ms: 0,
             leaving_since_ms: None,
             asking: None,
             replay: None,
@@ -178,13 +185,42 @@ impl Ui {
             // It costs as much as reading the journal, so it is done for who looks at it.
             Screen::Timeline => self.timeline.chain.check(&snapshot.records),
             Screen::OwnLog => own_log::learn(),
-            Screen::Release | Screen::Findings | Screen::Releases => {}
+            Screen::Release
+            | Screen::Gate
+            | Screen::Monitor
+            | Screen::WayBack
+            | Screen::Restore
+            | Screen::Findings
+            | Screen::Releases => {}
         }
         let rows = layout::log_rows(snapshot, self);
         let columns = layout::log_columns(snapshot, self);
         let chosen = chosen_step(self, &snapshot.release);
         self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
         self.log.resize(rows, columns);
+        self.drop_outdated(snapshot);
+        if self.top > 0 {
+            self.top = self.top.min(screen::last_top(self, snapshot));
+        }
+    }
+
+    /// Closes a question that the release has answered in the meantime.
+    fn drop_outdated(&mut self, snapshot: &Snapshot) {
+        let Some(Popup::Confirm { ask, .. } | Popup::CountDown { ask, .. }) = &self.popup else {
+            return;
+        };
+        if let Err(why) = permit(&snapshot.release, ask) {
+            let text = format!("the question is over, nothing was asked: {why}");
+            self.close();
+            self.say(Role::Warn, &text);
+        }
+    }
+
+    /// Shows a whole screen, from its top.
+    pub(super) fn go(&mut self, screen: Screen) {
+        self.screen = screen;
+        self.zoom = false;
+        self.top = 0;
     }
 
     pub(super) fn can_arm(&self) -> bool {
@@ -197,7 +233,13 @@ impl Ui {
 
     /// Opens a popup. Keys already on their way are not for it.
     pub(super) fn open(&mut self, popup: Popup) {
+        let before = popup::stands_on(self);
         self.popup = Some(popup);
+        let now = popup::stands_on(self);
+        if now.is_some_and(|screen| before.unwrap_or(self.screen) != screen) {
+            // A screen that was not shown before is read from its top.
+            self.top = 0;
+        }
         self.popup_since_ms = None;
         self.pressed.clear();
     }
@@ -235,7 +277,7 @@ impl Ui {
 
     /// Forgets what belonged to the release that was shown, for another one.
     pub(super) fn leave_release(&mut self) {
-        (self.screen, self.focus, self.zoom) = <_>::default();
+        (self.screen, self.focus, self.zoom, self.top) = <_>::default();
         (self.cursor, self.popup, self.armed_until_ms, self.status) = <_>::default();
         (self.log, self.timeline, self.findings, self.history) = <_>::default();
     }
@@ -249,10 +291,18 @@ impl Ui {
 
     pub(super) fn say(&mut self, role: Role, text: &str) {
         self.status = Some((role, Clean::new(text)));
+        self.status_since_ms = self.now_ms;
     }
 
     pub(super) fn refuse(&mut self, why: &Clean) {
-        self.status = Some((Role::Warn, why.clone()));
+        self.say(Role::Warn, why.as_str());
+    }
+
+    /// What the last key came to, while it is worth the place of the keys: a refusal stays until
+    /// the next key, good news does not.
+    pub(super) fn status(&self) -> Option<&(Role, Clean)> {
+        let old = self.now_ms >= self.status_since_ms.saturating_add(GOOD_NEWS_MS);
+        self.status.as_ref().filter(|(role, _)| !old || !matches!(role, Role::Done | Role::Dim))
     }
 
     /// Opens a popup for an action unless the release does not permit it now.

@@ -115,6 +115,8 @@ async fn findings_are_filtered_opened_and_lead_to_the_log_of_their_step() {
     cockpit.press("esc").expect_no("none matches").press("gt");
     cockpit.press("F").type_text("kind:step_ended").press("enter").expect("only kind:step_ended");
     cockpit.expect("✔ chain of").expect_no("REHEARSAL happy (seed 1): release");
+    cockpit.press("esc").press("F").type_text("by:mira !kind:step").press("enter");
+    cockpit.expect("only by:mira").expect("(seed 1): release r-1123.1").expect_no(": clean,");
     cockpit.press("esc").press("/").type_text("started by mira").press("enter").press("t");
     cockpit.expect("ago").press("y").expect("clipboard");
     assert!(cockpit.copied().is_some_and(|text| text.contains("started by mira")));

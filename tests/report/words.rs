@@ -7,9 +7,12 @@ use gonogo::release::{
     Ask, Backup, BackupId, Clean, Digest, EffectKey, Epoch, Event, FORMAT, GateResult, GateVerdict,
     Hold, Judgement, Latch, LatchedBy, Loss, PodRow, Principal, Reading, Record, Release,
     ReleaseId, ReleaseResult, RestorePhase, RestoreReport, Revision, Rule, RuleVerdict, Seen, Seq,
-    SessionId, Slot, StepEnd, StepResult, Verdict, Vote, Way,
+    ServiceSlot, SessionId, Slot, StepEnd, StepResult, Verdict, Vote, Way,
 };
-use gonogo::report::words::{eta, headline, next, sentence, slower, undo};
+use gonogo::report::words::{
+    Trouble, calls as exact_calls, eta, headline, moment, next, ours, price, restore_calls,
+    sentence, slower, switch_calls, undo, wrong,
+};
 
 use super::drive::{Drive, card, evidence, finite, key, person, proof, stage_id, start, step_id};
 
@@ -310,7 +313,8 @@ fn what_is_needed_names_its_ask_and_its_end() {
     let (text, action, until_ms) = asked(&drive);
     assert_eq!(
         text,
-        "Go or no-go: stage production, BLUE → GREEN, 0 of 1 approval, until 03:41:20Z"
+        "Go or no-go: stage production, BLUE → GREEN, 0 of 1 approval, until 03:41:20Z, \
+         then it expires"
     );
     assert_eq!((action, until_ms), (Some("approve"), Some(3_620_000)));
     drive.vote("ada", Vote::Approve, "go");
@@ -371,4 +375,71 @@ fn a_latched_revision_and_a_broken_session_are_said() {
         &EffectKey::rule(Seq(9_999)),
         gonogo::release::Outcome::Failed { reason: Clean::new("late") },
     );
+}
+
+#[test]
+fn the_matrix_has_the_documents_targets_and_says_which_row_it_is() {
+    let targets: Vec<u64> = Trouble::ALL.iter().map(|trouble| trouble.target_s() / 60).collect();
+    assert_eq!(targets, [2, 2, 15, 5, 30]);
+    let mut drive = switched();
+    assert_eq!(wrong(&drive.release), None);
+    assert_eq!(ours(&drive.release, Trouble::Configuration), "not measured");
+    let priced = price(&drive.snapshot(), Trouble::Application);
+    assert!(priced.starts_with("no data loss; BLUE is"), "{priced}");
+    assert!(price(&drive.snapshot(), Trouble::Schema).contains("NOT POSSIBLE"));
+    drive.wait(30);
+    drive.window(0.0, Reading::known(finite(9_000.0)));
+    let slow = wrong(&drive.release).expect("something is wrong");
+    assert_eq!((slow.trouble, slow.why.as_str().contains("limit")), (Trouble::Performance, true));
+    // The clock runs from when it was first seen.
+    drive.wait(40);
+    assert_eq!(wrong(&drive.release), Some(slow));
+
+    let mut drive = switched();
+    drive.wait(30);
+    drive.window(0.5, Reading::known(finite(40.0)));
+    let errors = wrong(&drive.release).expect("something is wrong");
+    assert_eq!(errors.trouble, Trouble::Application);
+}
+
+#[test]
+fn calls_are_shown_as_they_are_sent_i8() {
+    let mut drive = switched();
+    let survey = drive.release.rollout.survey.as_mut().expect("a survey");
+    let service = |name| ServiceSlot { service: Clean::new(name), slot: None, epoch: None };
+    survey.services = vec![service("backend"), service("frontend")];
+    let calls = switch_calls(&drive.release, Slot::Blue);
+    assert_eq!(calls.len(), 2);
+    for (call, name) in calls.iter().zip(["backend", "frontend"]) {
+        let command = format!("patch service {name} --type json -p '");
+        let (before, patch) = call.as_str().split_once(&command).expect("a patch");
+        assert!(before.starts_with("kubectl -n "), "{call}");
+        let patch = patch.strip_suffix('\'').expect("a quoted patch");
+        let patch: serde_json::Value = serde_json::from_str(patch).expect("JSON");
+        let step = |op: &str, slot: &str| {
+            let value = serde_json::json!({ "app": name, "version": slot });
+            serde_json::json!({ "op": op, "path": "/spec/selector", "value": value })
+        };
+        // The whole selector, and only while it is still what was read.
+        assert_eq!(patch, serde_json::json!([step("test", "green"), step("add", "blue")]));
+    }
+    let way_back = Ask::RollBack { comment: Clean::default() };
+    assert_eq!(exact_calls(&drive.release, "shop", &way_back), calls);
+    let backup = BackupId::new("backup_20261123_022600.dump").expect("a name");
+    let sent = |phase| restore_calls(&drive.release, "shop", &backup, phase);
+    let swap: Vec<String> = sent(RestorePhase::Swap).iter().map(ToString::to_string).collect();
+    let begin = swap.iter().position(|call| call == "BEGIN").expect("one transaction");
+    assert_eq!(swap.last().map(String::as_str), Some("COMMIT"));
+    assert!(swap[begin + 1].starts_with("ALTER DATABASE shop RENAME TO shop_before_"), "{swap:?}");
+    assert_eq!(swap[begin + 2], "ALTER DATABASE shop_20261123_022600 RENAME TO shop");
+    assert!(swap[0].ends_with("ALLOW_CONNECTIONS false"), "{swap:?}");
+}
+
+#[test]
+fn a_moment_of_another_day_has_its_date() {
+    let drive = switched();
+    let now_ms = drive.release.elapsed_ms(drive.now());
+    assert!(moment(&drive.snapshot(), now_ms).ends_with('Z'));
+    assert!(!moment(&drive.snapshot(), now_ms).contains('-'));
+    assert!(moment(&drive.snapshot(), now_ms + 86_400_000).starts_with("2026-11-24 "));
 }

@@ -1,11 +1,11 @@
 //! What the release needs from a human now, or why it is waiting and until when.
 
 use super::span::{duration, plural, utc};
-use super::time_left::{eta, step_left_ms, wall_of};
+use super::time_left::{eta, moment, step_left_ms};
 use crate::engine::handle::{Link, Snapshot};
 use crate::release::{
-    BuiltIn, Clean, Effect, Gate, Held, Hold, Release, ReleaseResult, Restore, StepStatus,
-    SwitchOrder, Vote, Way, due, owed,
+    BuiltIn, Clean, Doubt, Effect, EffectKey, Gate, Held, Hold, Release, ReleaseResult, Restore,
+    RestorePhase, StepStatus, SwitchOrder, Verdict, Vote, Way, due, owed,
 };
 
 /// The one thing to know now.
@@ -37,13 +37,14 @@ impl Next {
 pub fn next(snapshot: &Snapshot) -> Next {
     let release = &snapshot.release;
     blind(snapshot)
+        .or_else(|| in_doubt(snapshot))
         .or_else(|| release.rollout.order.as_ref().map(|order| moving(snapshot, order)))
         .or_else(|| release.restore.as_ref().and_then(restoring))
         .or_else(|| release.result.as_ref().map(|result| ended(release, result)))
         .or_else(|| release.hold.as_ref().map(|held| is_held(snapshot, held)))
         .or_else(|| release.open_gate().map(|gate| gate_open(snapshot, gate)))
-        .or_else(|| release.rollout.rolled_back_ms.map(|_| Next::new("rolled back, tidying up")))
-        .or_else(|| awaits_switch(release))
+        .or_else(|| release.rollout.rolled_back_ms.map(|_| tidying(release)))
+        .or_else(|| awaits_switch(snapshot))
         .or_else(|| doubts(release))
         .or_else(|| watching(snapshot))
         .or_else(|| running(snapshot))
@@ -79,6 +80,27 @@ fn blind(snapshot: &Snapshot) -> Option<Next> {
     unstarted.then(|| Next::new("waiting for the engine to open the release"))
 }
 
+/// Traffic or a restore that nobody knows the state of: it is not "under way", whatever was last
+/// recorded of it.
+fn in_doubt(snapshot: &Snapshot) -> Option<Next> {
+    let release = &snapshot.release;
+    let held = release.hold.as_ref()?;
+    let Hold::InDoubt { key, .. } = &held.hold else { return None };
+    let stuck = release.doubts.get(key) == Some(&Doubt::Hold);
+    let order = release.rollout.order.as_ref().is_some_and(|order| &order.key == key);
+    let restore = release
+        .restore
+        .as_ref()
+        .is_some_and(|restore| !restore.is_done() && &EffectKey::ask(restore.cause) == key);
+    (stuck && (order || restore)).then(|| is_held(snapshot, held))
+}
+
+fn tidying(release: &Release) -> Next {
+    let serves = release.serving().map_or(String::new(), |slot| format!("{slot} serves, "));
+    let tidied = release.rollout.to.map_or("what failed".to_owned(), |slot| slot.to_string());
+    Next::new(&format!("rolled back: {serves}{tidied} is being tidied, nothing is needed"))
+}
+
 fn moving(snapshot: &Snapshot, order: &SwitchOrder) -> Next {
     let past_ms = snapshot.now.wall_ms().saturating_sub(order.at.as_millisecond());
     let past = duration(u64::try_from(past_ms).unwrap_or(0));
@@ -97,12 +119,28 @@ fn restoring(restore: &Restore) -> Option<Next> {
     let phase = restore.next()?;
     let what = if restore.undo { "undoing the restore of" } else { "restoring the database from" };
     let (number, of) = (restore.done.len() + 1, restore.phases().len());
+    let fenced = fenced(restore);
     if let Some((_, reason)) = &restore.failed {
-        let text = format!("the restore stopped at \"{}\": {reason}; retry it", phase.words());
+        let text = format!(
+            "the restore stopped at \"{}\": {reason}; {fenced}retry goes on at that phase",
+            phase.words()
+        );
         return Some(Next::ask(&text, "retry"));
     }
     let (backup, phase) = (&restore.backup, phase.words());
-    Some(Next::new(&format!("{what} {backup}, phase {number} of {of}: {phase}")))
+    let text =
+        format!("{what} {backup}, phase {number} of {of}: {phase}; {fenced}wait for its end");
+    Some(Next::new(&text))
+}
+
+/// Nobody may be left to find out by themselves that the shop cannot write.
+fn fenced(restore: &Restore) -> &'static str {
+    let did = |phase| restore.done.iter().any(|report| report.phase == phase);
+    if did(RestorePhase::Fence) && !did(RestorePhase::Reopen) {
+        "the writers are FENCED; "
+    } else {
+        ""
+    }
 }
 
 fn ended(release: &Release, result: &ReleaseResult) -> Next {
@@ -146,40 +184,41 @@ fn ended(release: &Release, result: &ReleaseResult) -> Next {
 fn is_held(snapshot: &Snapshot, held: &Held) -> Next {
     let release = &snapshot.release;
     let why = held.hold.sentence();
+    let since = moment(snapshot, held.since_ms);
     let back = back_to(release);
-    match &held.hold {
+    let (what, action) = match &held.hold {
         Hold::Failed { .. } => {
             let until_ms = due(release).map(|due| due.at_ms);
             let until = until_ms.map_or(String::new(), |at_ms| {
-                format!(" before {}, or the release ends", utc(wall_of(snapshot, at_ms)))
+                format!(" before {}, or the release ends", moment(snapshot, at_ms))
             });
-            Next::ask(&format!("HELD: {why}; fix it and retry{until}"), "retry").until(until_ms)
+            let text = format!("HELD: {why}; fix it and retry{until}");
+            return Next::ask(&text, "retry").until(until_ms);
         }
-        Hold::StepFailed { .. } => {
-            Next::ask(&format!("HELD: {why}; retry, {back}or override with a reason"), "retry")
+        Hold::StepFailed { .. } => (format!("retry, {back}or override with a reason"), "retry"),
+        Hold::GateBlocked { .. } => ("clear the cause and retry, or abort".to_owned(), "retry"),
+        Hold::Unknown { .. } => {
+            (format!("look for yourself, then {back}retry, or override"), first_of(&back))
         }
-        Hold::GateBlocked { .. } => {
-            Next::ask(&format!("HELD: {why}; clear the cause and retry, or abort"), "retry")
-        }
-        Hold::Unknown { .. } => Next::ask(
-            &format!("HELD: {why}; look for yourself, then {back}retry, or override"),
-            if back.is_empty() { "retry" } else { "rollback" },
+        Hold::BothBad { .. } => (
+            format!("choose the lesser evil by hand: {back}or repair what serves"),
+            first_of(&back),
         ),
-        Hold::BothBad { .. } => Next::ask(
-            &format!("HELD: {why}; choose the lesser evil by hand: {back}or repair what serves"),
-            if back.is_empty() { "retry" } else { "rollback" },
-        ),
-        Hold::SwitchFailed { .. } => {
-            Next::ask(&format!("HELD: {why}; retry to switch again, or abort"), "retry")
+        Hold::SwitchFailed { .. } => ("retry to switch again, or abort".to_owned(), "retry"),
+        Hold::InDoubt { .. } => {
+            ("look at the world, then retry to look again, or override".to_owned(), "retry")
         }
-        Hold::InDoubt { .. } => Next::ask(
-            &format!("HELD: {why}; look at the world, then retry to look again, or override"),
-            "retry",
-        ),
         Hold::RestoreFailed { .. } => {
-            Next::ask(&format!("HELD: {why}; retry goes on at that phase"), "retry")
+            let fenced = release.restore.as_ref().map_or("", fenced);
+            (format!("{fenced}retry goes on at that phase"), "retry")
         }
-    }
+    };
+    // It waits for as long as nobody comes: since when is what there is to say.
+    Next::ask(&format!("HELD: {why}; {what}; waiting since {since}"), action)
+}
+
+fn first_of(back: &str) -> &'static str {
+    if back.is_empty() { "retry" } else { "rollback" }
 }
 
 /// `roll back to BLUE, `, where that is possible.
@@ -205,20 +244,41 @@ fn gate_open(snapshot: &Snapshot, gate: &Gate) -> Next {
             None => format!(", first release, to {}, with NO WAY BACK", rollout.preview),
         }
     });
-    let until = utc(wall_of(snapshot, gate.expires_ms));
+    let until = moment(snapshot, gate.expires_ms);
     let text = format!(
-        "Go or no-go: stage {}{slots}, {approvals} of {}, until {until}{}",
+        "Go or no-go: stage {}{slots}, {approvals} of {}{}, until {until}, then it expires{}",
         gate.stage,
         plural(u64::from(required), "approval"),
+        missing(snapshot, gate),
         says.concat(),
     );
     Next::ask(&text, "approve").until(Some(gate.expires_ms))
 }
 
-fn awaits_switch(release: &Release) -> Option<Next> {
+/// Whose yes could still come, where the policy names people.
+fn missing(snapshot: &Snapshot, gate: &Gate) -> String {
+    let release = &snapshot.release;
+    let Some(policy) = release.policy().map(|policy| &policy.approval) else {
+        return String::new();
+    };
+    let open = policy.approvers.iter().filter(|person| {
+        let voted = gate.votes.iter().any(|v| &v.by == *person && v.vote == Vote::Approve);
+        let barred = !policy.requester_may_approve && release.started_by.as_ref() == Some(*person);
+        !voted && !barred
+    });
+    let open: Vec<&str> = open.map(crate::release::Person::as_str).collect();
+    if open.is_empty() { String::new() } else { format!(", still from {}", open.join(" or ")) }
+}
+
+fn awaits_switch(snapshot: &Snapshot) -> Option<Next> {
+    let release = &snapshot.release;
     let to = release.rollout.to.filter(|_| release.awaits_switch())?;
     let way = release.rollout.from.map_or(format!("to {to}"), |from| format!("{from} → {to}"));
-    Some(Next::ask(&format!("{to} is ready: switch the traffic {way}"), "switch"))
+    let step = release.plan()?.built_in(BuiltIn::Switch)?;
+    let since_ms = release.steps.get(&step.id)?.started_ms;
+    let since =
+        since_ms.map_or(String::new(), |ms| format!("; waiting since {}", moment(snapshot, ms)));
+    Some(Next::ask(&format!("{to} is ready: switch the traffic {way}{since}"), "switch"))
 }
 
 /// A session broke off; what it left is looked at before anything is repeated.
@@ -239,16 +299,21 @@ fn watching(snapshot: &Snapshot) -> Option<Next> {
     let (slot, of) = (release.rollout.to?, release.policy()?.monitor.duration_s);
     let good = monitor.good_s();
     let until_ms = release.elapsed_ms(snapshot.now).saturating_add(left_ms);
-    let until = utc(wall_of(snapshot, until_ms));
-    let bad = monitor
-        .counted()
-        .last()
-        .is_some_and(|window| window.verdicts.iter().any(|verdict| !verdict.verdict.is_pass()));
-    let bad = if bad { ", the newest window is NOT GOOD" } else { "" };
+    let until = moment(snapshot, until_ms);
+    let bad = monitor.counted().last().and_then(|window| {
+        window.verdicts.iter().find_map(|verdict| match &verdict.verdict {
+            Verdict::Pass => None,
+            Verdict::Fail { reason } | Verdict::Unknown { reason } => {
+                Some(format!(", NOT GOOD now: {} {reason}", verdict.rule.words()))
+            }
+        })
+    });
+    let bad = bad.unwrap_or_default();
     let text =
         format!("watching {slot}: {good} of {of} s good{bad}, until {until} at the earliest");
-    let next = Next::new(&text).until(Some(until_ms));
-    Some(next)
+    // A watch that turns bad is answered with the way back, before any rule does it.
+    let next = if bad.is_empty() { Next::new(&text) } else { Next::ask(&text, "rollback") };
+    Some(next.until(Some(until_ms)))
 }
 
 fn running(snapshot: &Snapshot) -> Option<Next> {
@@ -274,7 +339,14 @@ fn running(snapshot: &Snapshot) -> Option<Next> {
         .map_or(String::new(), |ms| format!("; ~{} of machine time to the end", duration(ms)));
     let until_ms = release.elapsed_ms(snapshot.now).saturating_add(*left_ms);
     let until_ms = Some(until_ms).filter(|_| *left_ms > 0);
-    Some(Next::new(&format!("running {}{more}, {left}{all}", first.id)).until(until_ms))
+    let attempt = release.steps.get(&first.id).map_or(1, |state| state.attempt.0);
+    let tries = first.retries.saturating_add(1);
+    let again = if attempt > 1 {
+        format!(" again, try {attempt} of {}", tries.max(attempt))
+    } else {
+        String::new()
+    };
+    Some(Next::new(&format!("running {}{again}{more}, {left}{all}", first.id)).until(until_ms))
 }
 
 /// The short moments between steps.

@@ -48,7 +48,7 @@ fn traffic(snapshot: &Snapshot) -> String {
 }
 
 /// Whether the old slot could take the traffic at once. No data is never "warm".
-fn warmth(snapshot: &Snapshot, slot: Slot) -> String {
+pub(super) fn warmth(snapshot: &Snapshot, slot: Slot) -> String {
     let telemetry = &snapshot.live.telemetry;
     let Some(seen_ms) = telemetry.pods_at_ms else {
         return "NOT SEEN yet".to_owned();
@@ -94,7 +94,7 @@ fn database(snapshot: &Snapshot) -> String {
     format!("DB restore: {took}, loses {} of writes", loses(backup, snapshot.now.wall))
 }
 
-fn loses(backup: &Backup, now: Wall) -> String {
+pub(super) fn loses(backup: &Backup, now: Wall) -> String {
     let past_ms = now.as_millisecond().saturating_sub(backup.taken_at.as_millisecond());
     duration(u64::try_from(past_ms).unwrap_or(0) / 1000 * 1000)
 }

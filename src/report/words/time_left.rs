@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp as Wall};
 
-use super::span::duration;
+use super::span::{duration, utc};
 use crate::engine::handle::Snapshot;
 use crate::release::{
     BuiltIn, Clean, Plan, Release, Step, StepId, StepState, StepStatus, Timestamp,
@@ -136,6 +136,14 @@ pub fn wall_of(snapshot: &Snapshot, at_ms: u64) -> Wall {
     let ago = SignedDuration::from_millis(now_ms.saturating_sub(at_ms).try_into().unwrap_or(0));
     let wall = snapshot.now.wall;
     wall.saturating_add(ahead - ago).unwrap_or(wall)
+}
+
+/// The time of day of a moment given in milliseconds since the release started, with its date
+/// where that is not today's: `03:32:35Z`, `2026-11-25 03:32Z`.
+pub fn moment(snapshot: &Snapshot, at_ms: u64) -> String {
+    let (at, now) = (wall_of(snapshot, at_ms), snapshot.now.wall);
+    let day = |wall: Wall| wall.strftime("%Y-%m-%d").to_string();
+    if day(at) == day(now) { utc(at) } else { at.strftime("%Y-%m-%d %H:%MZ").to_string() }
 }
 
 /// Milliseconds from the release's first record to its newest.

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::tui::action::{Action, refused};
+use crate::tui::action::{Action, refused, waits_for_arming};
 use crate::tui::draw::View;
 use crate::tui::keys::{Binding, Mode, When};
 use crate::tui::pen::Strip;
@@ -17,12 +17,17 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let strip = if let Some(Popup::Line { word, input }) = &ui.popup {
         typed(*word, input)
-    } else if let Some((role, text)) = &ui.status {
+    } else if let Some((role, text)) = ui.status() {
         Strip::of(*role, format!(" {text}"))
     } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
         of_replay(bar)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
+    } else if ui.popup.is_some() {
+        // The keys of the screen are not heard now.
+        Strip::of(Role::Dim, " only the keys above count; ")
+            .put(Role::Key, "esc")
+            .put(Role::Dim, " leaves")
     } else if ui.pressed.is_empty() {
         offered(view)
     } else {
@@ -72,7 +77,8 @@ fn offered(view: &View<'_>) -> Strip {
     let bindings = view.ui.keymap.bindings();
     // What belongs to the screen comes first: it is what the hands are at.
     let own = bindings.iter().filter(|binding| binding.mode == mode);
-    let rest = bindings.iter().filter(|binding| binding.mode == Mode::Everywhere);
+    let everywhere = |mode: Mode| mode == Mode::Everywhere;
+    let rest = bindings.iter().filter(|b| everywhere(b.mode) && !everywhere(mode));
     let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
     // How to find all the others is never pushed off the edge.
     let ways_in = [Action::Help, Action::Palette, Action::Leave];
@@ -87,21 +93,25 @@ fn offered(view: &View<'_>) -> Strip {
 }
 
 fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
-    let ui = view.ui;
+    let (ui, release) = (view.ui, &view.snapshot.release);
     match binding.when {
+        _ if binding.action == ui.screen.way() => false,
         When::Never => false,
-        When::Always => binding.action != ui.screen.way(),
+        When::Always => true,
         When::Log => ui.screen == Screen::Release && ui.focus == Pane::Log,
         When::Possible if binding.action == Action::Arm => {
             // Only where something that is possible now waits for it.
             let waits = |action: &Action| {
-                (action.needs_arming() || *action == Action::Vote)
-                    && refused(*action, view.snapshot).is_none()
-                    && matches!(action, Action::Vote | Action::Switch | Action::Override)
+                matches!(action, Action::Vote | Action::Switch | Action::Override)
+                    && waits_for_arming(*action, view.snapshot)
             };
             ui.can_arm() && !ui.is_armed() && Action::ALL.iter().any(waits)
         }
-        When::Possible if binding.action == Action::GoGate => view.snapshot.release.gate.is_some(),
+        // Where the release is, so that the footer stays short.
+        When::Possible if binding.action == Action::GoGate => release.open_gate().is_some(),
+        When::Possible if binding.action == Action::GoMonitor => {
+            release.awaits_switch() || release.is_switched()
+        }
         When::Possible => refused(binding.action, view.snapshot).is_none(),
     }
 }

@@ -4,12 +4,21 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{age, aged, title};
-use crate::release::{Finite, Slot, SlotSample};
+use crate::release::{Clean, Finite, Slot, SlotSample};
 use crate::tui::draw::View;
 use crate::tui::mark;
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
+
+/// Why samples are missing. About the slot that serves that is trouble; the other may just not be
+/// there yet.
+pub(super) fn missing<'a>(view: &View<'a>) -> Option<(Role, &'a Clean)> {
+    let serving = view.snapshot.release.serving();
+    let blind = serving.is_none_or(|slot| sample(view, slot).is_none());
+    let role = if blind { Role::Failed } else { Role::Dim };
+    Some((role, view.snapshot.live.telemetry.samples_error.as_ref()?))
+}
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if area.is_empty() {
@@ -20,11 +29,8 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let inner = pane(buf, view.theme, area, &head, true);
     let columns = usize::from(inner.width);
     let mut strips = Vec::new();
-    // What is missing about the slot that serves is trouble; the other may just not be there yet.
-    let trouble = telemetry.samples_error.as_ref();
-    let serving = view.snapshot.release.serving();
-    let blind = serving.is_none_or(|slot| sample(view, slot).is_none());
-    if let Some(error) = trouble.filter(|_| blind) {
+    let missing = missing(view);
+    if let Some((Role::Failed, error)) = missing {
         strips.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
     }
     let limits = limits(view);
@@ -40,7 +46,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     for slot in [Slot::Blue, Slot::Green] {
         strips.push(traffic(view, slot));
     }
-    if let Some(error) = trouble.filter(|_| !blind) {
+    if let Some((Role::Dim, error)) = missing {
         strips.push(Strip::of(Role::Dim, format!(" {error}")));
     }
     rows(buf, view.theme, inner, &strips);

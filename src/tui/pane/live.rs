@@ -23,8 +23,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     }
     strips.push(levels::short_limits(view));
     strips.extend(watch::short(view));
-    let trouble = telemetry.pods_error.iter().chain(&telemetry.samples_error);
-    strips.extend(trouble.map(|error| Strip::of(Role::Failed, format!(" ✖ {error}"))));
+    let pods = telemetry.pods_error.as_ref().map(|error| (Role::Failed, error));
+    strips.extend(pods.into_iter().chain(levels::missing(view)).map(|(role, error)| {
+        let glyph = if role == Role::Failed { "✖" } else { " " };
+        Strip::of(role, format!(" {glyph} {error}"))
+    }));
     // Trouble is read first where there is not room for all.
     if strips.len() > usize::from(inner.height) {
         let over = strips.len() - usize::from(inner.height);

@@ -5,12 +5,13 @@ use ratatui::layout::Rect;
 
 use crate::tui::action::Action;
 use crate::tui::draw::View;
-use crate::tui::layout::CHIP;
-use crate::tui::pen::{Strip, row, wrap};
+use crate::tui::layout::line_columns;
+use crate::tui::mark::clock;
+use crate::tui::pen::{Strip, row, width, wrap};
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    let columns = usize::from(area.width.saturating_sub(CHIP + 2));
+    let columns = line_columns(area.width);
     let text = wrap(view.next.text.as_str(), columns);
     let role = if view.snapshot.release.hold.is_some() { Role::Failed } else { Role::Strong };
     let role = if view.next.action.is_some() { role } else { Role::Text };
@@ -23,8 +24,21 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         {
             strip = strip.right(Role::Key, format!("{key} "));
         }
+        if at + 1 == text.len()
+            && let Some(left) = count_down(view)
+            && width(line) + width(&left) < columns
+        {
+            strip = strip.right(Role::Dim, left);
+        }
         strip.draw(buf, view.theme, row(area, at));
     }
+}
+
+/// How long it is until the moment that the sentence names.
+fn count_down(view: &View<'_>) -> Option<String> {
+    let release = &view.snapshot.release;
+    let left_ms = view.next.until_ms?.checked_sub(release.elapsed_ms(view.snapshot.now))?;
+    Some(format!(" in {} ", clock(left_ms)))
 }
 
 /// The key that answers.

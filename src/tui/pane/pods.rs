@@ -68,7 +68,7 @@ pub(in crate::tui) fn slot_strip(view: &View<'_>, slot: Slot) -> Strip {
         .right(if serves == "SERVES" { Role::Strong } else { Role::Dim }, format!("{serves} "))
 }
 
-fn serves(release: &Release, slot: Slot) -> &'static str {
+pub(in crate::tui) fn serves(release: &Release, slot: Slot) -> &'static str {
     let rollout = &release.rollout;
     if rollout.order.as_ref().is_some_and(|order| order.to == slot) {
         return "moving here";
@@ -86,7 +86,7 @@ fn serves(release: &Release, slot: Slot) -> &'static str {
 }
 
 /// What runs in a slot.
-fn running(view: &View<'_>, slot: Slot) -> String {
+pub(in crate::tui) fn running(view: &View<'_>, slot: Slot) -> String {
     let release = &view.snapshot.release;
     let deployed = release.rollout.deployed.as_ref().filter(|deployed| deployed.slot == slot);
     if let Some(deployed) = deployed {

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::report::words;
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
-use crate::tui::layout::CHIP;
+use crate::tui::layout::line_columns;
 use crate::tui::pen::{Strip, row, wrap};
 use crate::tui::theme::Role;
 
@@ -15,7 +15,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     buf.set_style(area.intersection(buf.area), view.theme.style(Role::Undo));
     let key = view.ui.keymap.key_of(Action::RollBack);
     let open = refused(Action::RollBack, view.snapshot).is_none();
-    let columns = usize::from(area.width.saturating_sub(CHIP + 2));
+    let columns = line_columns(area.width);
     for (at, line) in wrap(text.as_str(), columns).iter().take(usize::from(area.height)).enumerate()
     {
         let chip = match (at, open) {

@@ -57,7 +57,7 @@ fn badness(verdict: &Verdict) -> u8 {
     }
 }
 
-fn glyph(verdict: &Verdict) -> (&'static str, Role) {
+pub(in crate::tui) fn glyph(verdict: &Verdict) -> (&'static str, Role) {
     match verdict {
         Verdict::Pass => ("✔", Role::Done),
         Verdict::Unknown { .. } => ("?", Role::Warn),
@@ -84,7 +84,7 @@ fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, windows: us
         .right(Role::Dim, format!("{value}{} ", limit(policy, rule)))
 }
 
-fn value(evidence: &Evidence, rule: Rule) -> String {
+pub(in crate::tui) fn value(evidence: &Evidence, rule: Rule) -> String {
     fn known<T>(reading: &Reading<T>, show: impl Fn(&T) -> String) -> String {
         reading.value().map_or("unknown".to_owned(), show)
     }
@@ -96,7 +96,7 @@ fn value(evidence: &Evidence, rule: Rule) -> String {
     }
 }
 
-fn limit(policy: &MonitorPolicy, rule: Rule) -> String {
+pub(in crate::tui) fn limit(policy: &MonitorPolicy, rule: Rule) -> String {
     match rule {
         Rule::ErrorRatio => format!(" ≤ {}", percent(policy.error_ratio_max)),
         Rule::MeanLatency => format!(" ≤ {}", millis(policy.mean_ms_max)),

@@ -10,7 +10,7 @@ use crate::tui::draw::View;
 use crate::tui::layout;
 use crate::tui::on_key::Did;
 use crate::tui::pane;
-use crate::tui::popup::Popup;
+use crate::tui::screen::Screen;
 use crate::tui::ui::{Pane, Row, Ui, open_stage, stage_rows, stage_window};
 
 pub(in crate::tui) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
@@ -102,7 +102,7 @@ fn open(ui: &mut Ui, snapshot: &Snapshot) {
     }
     let gate = snapshot.release.gate.as_ref().map(|gate| &gate.stage);
     match &ui.cursor {
-        Some(Row::Stage(id)) if Some(id) == gate => ui.open(Popup::Card { top: 0 }),
+        Some(Row::Stage(id)) if Some(id) == gate => ui.go(Screen::Gate),
         _ => ui.focus = Pane::Log,
     }
 }

@@ -25,15 +25,23 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if view.ui.is_armed() {
         strips.push(Strip::of(Role::Armed, " ARMED "));
     }
-    if let Some((role, status)) = &view.ui.status {
+    // The way back stands first: nothing else may push it off so few rows.
+    if let Some(undo) = words::undo(view.snapshot) {
+        let most = if below.height < 12 { 2 } else { usize::MAX };
+        strips.extend(lines(Role::Undo, undo.as_str()).into_iter().take(most));
+    }
+    let kept = strips.len();
+    if let Some((role, status)) = view.ui.status() {
         strips.extend(lines(*role, status.as_str()));
     }
     strips.extend(lines(Role::Strong, &pane::next::with_key(view)));
-    if let Some(undo) = words::undo(view.snapshot) {
-        strips.extend(lines(Role::Undo, undo.as_str()));
-    }
     strips.extend(lines(Role::Text, &words::state(&view.snapshot.release)));
     strips.extend(lines(Role::Dim, &format!("the panes need {COLUMNS_MIN} x {ROWS_MIN}")));
     rows(buf, view.theme, below, &strips);
-    popup::draw(buf, below, view);
+    let kept = u16::try_from(kept).unwrap_or(u16::MAX).min(below.height);
+    let rest = Rect { y: below.y + kept, height: below.height - kept, ..below };
+    match popup::form(view) {
+        Some(form) => form.draw(buf, rest, view),
+        None => popup::draw(buf, rest, view),
+    }
 }

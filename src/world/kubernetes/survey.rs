@@ -23,9 +23,7 @@ pub fn deployment_name(app: &str, slot: Slot) -> String {
 /// The whole selector of a Service that sends everything to `slot`: one of the two planned maps
 /// of invariant I8.
 pub(super) fn planned(service: &str, slot: Slot) -> Labels {
-    let app = ("app".to_owned(), service.to_owned());
-    let version = ("version".to_owned(), slot.label().to_owned());
-    Labels::from([app, version])
+    slot.selector(service)
 }
 
 /// Which slot a selector selects: only a planned map, entirely, counts.

@@ -1,7 +1,7 @@
 //! The questions, each with the exact call, before anything is asked of the engine.
 
 use super::super::super::words::{
-    Trouble, age, bytes, duration, moving, ours, restore_phases, verified_backups,
+    Trouble, age, bytes, calls, duration, moving, ours, restore_phases, verified_backups,
 };
 use super::super::typed::Word;
 use super::{Asking, Desk};
@@ -52,6 +52,7 @@ impl Desk {
         let from = self.release().rollout.from;
         let mut lines = vec![format!("Switch the traffic to {to}?")];
         lines.extend(moving(self.release(), from, to));
+        lines.extend(self.calls(&ask));
         lines.push(match from {
             Some(from) => format!("{from} stays warm as the way back: rollback, then y"),
             None => "nothing served before: there is NO WAY BACK".to_owned(),
@@ -66,6 +67,7 @@ impl Desk {
         let (true, Some(to)) = (self.may(&ask), self.release().rollout.from) else { return };
         let mut lines = vec![format!("Roll back to {to}?")];
         lines.extend(moving(self.release(), Some(to.other()), to));
+        lines.extend(self.calls(&ask));
         for trouble in [Trouble::Application, Trouble::Performance, Trouble::Schema] {
             let (ours, target) = (ours(self.release(), trouble), trouble.target_s() / 60);
             let (what, severity, way) = (trouble.words(), trouble.severity(), trouble.way());
@@ -146,24 +148,31 @@ impl Desk {
             return self.question(Asking::Backup, &[line]);
         };
         let (id, what) = (backup.id.clone(), described(self.snapshot(), backup));
-        let lines = [format!("Restore the database to {what}?"), restore_phases(false)];
+        let first = format!("Restore the database to {what}?");
         let kept = "the database of now is kept; undo restore swaps back to it";
-        self.typed(Ask::Restore { backup: id }, &[&lines[..], &[kept.to_owned()]].concat());
+        self.typed(Ask::Restore { backup: id }, &[first, phases(false)], &[kept.to_owned()]);
     }
 
     pub(super) fn undo_restore(&mut self) {
         if self.may(&Ask::UndoRestore) {
-            let lines = ["Undo the restore?".to_owned(), restore_phases(true)];
-            self.typed(Ask::UndoRestore, &lines);
+            let lines = ["Undo the restore?".to_owned(), phases(true)];
+            self.typed(Ask::UndoRestore, &lines, &[]);
         }
     }
 
-    fn typed(&mut self, ask: Ask, lines: &[String]) {
+    /// The exact calls of an ask, before it is asked.
+    fn calls(&self, ask: &Ask) -> Vec<String> {
+        let calls = calls(self.release(), &self.settings.database, ask);
+        calls.iter().map(|call| format!("sends: {call}")).collect()
+    }
+
+    fn typed(&mut self, ask: Ask, first: &[String], then: &[String]) {
+        let sent = self.calls(&ask);
         let database = &self.settings.database;
         let id = self.release().id.to_string();
         let word = if database.is_empty() { id } else { database.clone() };
         let last = format!("type {word} to go on; cancel leaves");
-        self.question(Asking::Typed { ask, word }, &[lines, &[last]].concat());
+        self.question(Asking::Typed { ask, word }, &[first, &sent, then, &[last]].concat());
     }
 }
 
@@ -177,6 +186,12 @@ fn ballot(vote: Vote, comment: Clean) -> Ask {
 
 fn reasoned(word: Word, comment: Clean) -> Ask {
     if word == Word::Abort { Ask::Abort { comment } } else { Ask::Override { comment } }
+}
+
+/// The phases in their order, in one line.
+fn phases(undo: bool) -> String {
+    let words: Vec<&str> = restore_phases(undo).iter().map(|phase| phase.words()).collect();
+    words.join(" → ")
 }
 
 fn cut(text: &str) -> Clean {
