@@ -1,13 +1,16 @@
 //! The report readers on what the real tools wrote, and on what a hostile or broken one might.
 
 mod hostile;
+mod native;
 mod real;
 
-use gonogo::release::ReportFormat::{self, CargoJson, Junit, Sarif};
-use gonogo::world::tools::{ReadError, Report, read};
+use gonogo::release::ReportFormat::{
+    self, CargoJson, GitleaksJson, Junit, KubesecJson, Sarif, TrivyJson,
+};
+use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
 /// Every recorded report, with its format.
-const FIXTURES: [(ReportFormat, &str); 24] = [
+const FIXTURES: [(ReportFormat, &str); 41] = [
     (Sarif, "gitleaks/findings.sarif"),
     (Sarif, "gitleaks/clean.sarif"),
     (Sarif, "checkov/findings.sarif"),
@@ -32,13 +35,35 @@ const FIXTURES: [(ReportFormat, &str); 24] = [
     (CargoJson, "cargo/clippy-warnings.json"),
     (CargoJson, "cargo/clippy-denied.json"),
     (CargoJson, "cargo/build-script-fails.json"),
+    (TrivyJson, "trivy/clean.json"),
+    (TrivyJson, "trivy/config-clean.json"),
+    (TrivyJson, "trivy/config-docker.json"),
+    (TrivyJson, "trivy/config.json"),
+    (TrivyJson, "trivy/error-parse-tf.json"),
+    (TrivyJson, "trivy/license.json"),
+    (TrivyJson, "trivy/sbom-scan.json"),
+    (TrivyJson, "trivy/secret.json"),
+    (TrivyJson, "trivy/vuln-critical-only.json"),
+    (TrivyJson, "trivy/vuln-minidb.json"),
+    (GitleaksJson, "gitleaks/dir.json"),
+    (GitleaksJson, "gitleaks/findings.json"),
+    (GitleaksJson, "gitleaks/findings-redacted.json"),
+    (KubesecJson, "kubesec/clean.json"),
+    (KubesecJson, "kubesec/error-invalid-manifest.json"),
+    (KubesecJson, "kubesec/error-offline-no-schema.json"),
+    (KubesecJson, "kubesec/findings.json"),
 ];
+
+/// Every format that has a reader.
+const FORMATS: [ReportFormat; 6] = [Junit, Sarif, CargoJson, TrivyJson, GitleaksJson, KubesecJson];
 
 fn fixture(path: &str) -> Vec<u8> {
     let full = format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&full).unwrap_or_else(|e| panic!("{full}: {e}"))
 }
 
-fn parse(format: ReportFormat, mut bytes: &[u8]) -> Result<Report, ReadError> {
-    read(format, "a.step", &mut bytes)
+static KEY: Key = Key::new([7; 32]);
+
+fn parse(format: ReportFormat, bytes: &[u8]) -> Result<Report, ReadError> {
+    read(format, &Origin { tool: "a.step", key: Some(&KEY), ..Origin::default() }, bytes)
 }

@@ -120,7 +120,9 @@ pub struct ReportFile {
 }
 
 /// The report formats that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportFormat {
     /// JUnit XML: test counts; failed tests become findings.
@@ -129,6 +131,12 @@ pub enum ReportFormat {
     Sarif,
     /// `cargo … --message-format json`: compiler and lint messages as findings.
     CargoJson,
+    /// `trivy … --format json`: vulnerabilities, misconfigurations, secrets, licences.
+    TrivyJson,
+    /// `gitleaks … --report-format json`: secrets.
+    GitleaksJson,
+    /// `kubesec scan`: a score, and what would raise it.
+    KubesecJson,
 }
 
 /// What gonogo does itself.
