@@ -1,16 +1,19 @@
 //! The report readers on what the real tools wrote, and on what a hostile or broken one might.
 
 mod hostile;
+mod mutate;
 mod native;
 mod real;
+mod table;
 
 use gonogo::release::ReportFormat::{
-    self, CargoJson, GitleaksJson, Junit, KubesecJson, Sarif, TrivyJson,
+    self, CargoJson, CheckovJson, ConftestJson, GitleaksJson, HadolintJson, Junit, KubesecJson,
+    Sarif, SemgrepJson, TfsecJson, TrivyJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
-/// Every recorded report, with its format.
-const FIXTURES: [(ReportFormat, &str); 41] = [
+/// Recorded reports, with their formats; the others stand in [`table::TABLE`].
+const OLDER: [(ReportFormat, &str); 41] = [
     (Sarif, "gitleaks/findings.sarif"),
     (Sarif, "gitleaks/clean.sarif"),
     (Sarif, "checkov/findings.sarif"),
@@ -55,7 +58,25 @@ const FIXTURES: [(ReportFormat, &str); 41] = [
 ];
 
 /// Every format that has a reader.
-const FORMATS: [ReportFormat; 6] = [Junit, Sarif, CargoJson, TrivyJson, GitleaksJson, KubesecJson];
+const FORMATS: [ReportFormat; 11] = [
+    Junit,
+    Sarif,
+    CargoJson,
+    TrivyJson,
+    GitleaksJson,
+    KubesecJson,
+    SemgrepJson,
+    CheckovJson,
+    TfsecJson,
+    HadolintJson,
+    ConftestJson,
+];
+
+/// Every recorded report that says what it is.
+fn fixtures() -> impl Iterator<Item = (ReportFormat, &'static str)> {
+    let others = table::TABLE.iter().map(|(format, path, _)| (*format, *path));
+    OLDER.into_iter().chain(others).filter(|(_, path)| *path != "hadolint/clean.json")
+}
 
 fn fixture(path: &str) -> Vec<u8> {
     let full = format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"));

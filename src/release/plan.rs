@@ -137,6 +137,16 @@ pub enum ReportFormat {
     GitleaksJson,
     /// `kubesec scan`: a score, and what would raise it.
     KubesecJson,
+    /// `semgrep … --json`: weaknesses in code.
+    SemgrepJson,
+    /// `checkov … --output json`: misconfigurations, of one framework or of several.
+    CheckovJson,
+    /// `tfsec … --format json`: misconfigurations.
+    TfsecJson,
+    /// `hadolint --format json`: faults in Dockerfiles.
+    HadolintJson,
+    /// `conftest test … --output json`: broken policies.
+    ConftestJson,
 }
 
 /// What gonogo does itself.

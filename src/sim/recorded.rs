@@ -10,18 +10,23 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         };
     }
     use ReportFormat as F;
-    match (format, bad) {
-        (F::Junit, true) => fixture!("mocha/fail.junit.xml"),
-        (F::Junit, false) => fixture!("newman/pass.junit.xml"),
-        (F::Sarif, true) => fixture!("semgrep/findings.sarif"),
-        (F::Sarif, false) => fixture!("gitleaks/clean.sarif"),
-        (F::CargoJson, true) => fixture!("cargo/clippy-denied.json"),
-        (F::CargoJson, false) => fixture!("cargo/clippy-clean.json"),
-        (F::TrivyJson, true) => fixture!("trivy/vuln-minidb.json"),
-        (F::TrivyJson, false) => fixture!("trivy/config-clean.json"),
-        (F::GitleaksJson, false) => fixture!("gitleaks/clean.json"),
-        (F::KubesecJson, true) => fixture!("kubesec/findings.json"),
-        (F::KubesecJson, false) => fixture!("kubesec/clean.json"),
-        (F::GitleaksJson, true) => fixture!("gitleaks/findings-redacted.json"),
-    }
+    let (worse, well) = match format {
+        F::Junit => (fixture!("mocha/fail.junit.xml"), fixture!("newman/pass.junit.xml")),
+        F::Sarif => (fixture!("semgrep/findings.sarif"), fixture!("gitleaks/clean.sarif")),
+        F::CargoJson => (fixture!("cargo/clippy-denied.json"), fixture!("cargo/clippy-clean.json")),
+        F::TrivyJson => (fixture!("trivy/vuln-minidb.json"), fixture!("trivy/config-clean.json")),
+        F::GitleaksJson => {
+            (fixture!("gitleaks/findings-redacted.json"), fixture!("gitleaks/clean.json"))
+        }
+        F::KubesecJson => (fixture!("kubesec/findings.json"), fixture!("kubesec/clean.json")),
+        F::SemgrepJson => (fixture!("semgrep/findings.json"), fixture!("semgrep/clean.json")),
+        F::CheckovJson => {
+            (fixture!("checkov/tf-findings.json"), fixture!("checkov/clean-passed.json"))
+        }
+        // A clean report of tfsec does not say that anything was looked at.
+        F::TfsecJson => (fixture!("tfsec/findings.json"), fixture!("tfsec/clean.json")),
+        F::HadolintJson => (fixture!("hadolint/findings.json"), fixture!("hadolint/clean.json")),
+        F::ConftestJson => (fixture!("conftest/findings.json"), fixture!("conftest/clean.json")),
+    };
+    if bad { worse } else { well }
 }

@@ -8,9 +8,12 @@
 //! report worse.
 
 mod cargo;
+mod checkov;
+mod conftest;
 mod formats;
 mod gitleaks;
 mod guess;
+mod hadolint;
 mod json;
 mod junit;
 mod kubesec;
@@ -19,6 +22,8 @@ mod lines;
 mod report;
 mod sarif;
 mod secret;
+mod semgrep;
+mod tfsec;
 mod trivy;
 mod xml;
 

@@ -7,11 +7,11 @@ use gonogo::release::{ReportFormat, ReportState, TestCounts};
 use gonogo::world::tools::{FINDINGS_MAX, Origin, ReadError};
 use proptest::prelude::*;
 
-use super::{CargoJson, FIXTURES, FORMATS, Junit, Sarif, TrivyJson, fixture, parse};
+use super::{CargoJson, FORMATS, Junit, Sarif, TrivyJson, fixture, fixtures, parse};
 
 #[test]
 fn a_cut_report_is_an_error_wherever_it_is_cut() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let bytes = fixture(path);
         let whole = bytes.trim_ascii_end().len();
         let step = (whole / 150).max(1);
@@ -37,7 +37,7 @@ fn cut_test_output_is_an_error() {
 
 #[test]
 fn an_empty_report_is_an_error() {
-    for (format, _) in FIXTURES {
+    for (format, _) in fixtures() {
         for bytes in [&b""[..], b"\n", b" \r\n\t ", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"] {
             assert!(matches!(parse(format, bytes), Err(ReadError::Empty { .. })));
         }
@@ -46,7 +46,7 @@ fn an_empty_report_is_an_error() {
 
 #[test]
 fn a_report_of_another_form_is_an_error() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         for other in FORMATS {
             if other != format {
                 assert!(parse(other, &fixture(path)).is_err(), "{path} read as {other:?}");
@@ -71,7 +71,7 @@ fn a_report_of_another_form_is_an_error() {
 
 #[test]
 fn a_byte_order_mark_changes_nothing_but_the_digest() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let bytes = fixture(path);
         let marked = [b"\xef\xbb\xbf", &bytes[..]].concat();
         let (plain, marked) = (parse(format, &bytes), parse(format, &marked));
@@ -83,7 +83,7 @@ fn a_byte_order_mark_changes_nothing_but_the_digest() {
 
 #[test]
 fn bytes_that_are_no_utf8_are_an_error_with_a_place() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let mut bytes = fixture(path);
         let at = bytes.iter().position(|b| *b == b'\n').map_or(bytes.len() / 2, |at| at + 1);
         bytes.insert(at.min(bytes.len()), 0xff);
@@ -270,8 +270,8 @@ fn a_flood_of_findings_is_counted_and_cut() {
 /// A recorded report with some of its bytes replaced.
 fn damaged() -> impl Strategy<Value = (ReportFormat, Vec<u8>)> {
     let edits = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
-    (0..FIXTURES.len(), edits).prop_map(|(at, edits)| {
-        let (format, path) = FIXTURES[at];
+    let all: Vec<_> = fixtures().collect();
+    (proptest::sample::select(all), edits).prop_map(|((format, path), edits)| {
         let mut bytes = fixture(path);
         for (index, byte) in edits {
             let at = index.index(bytes.len());

@@ -5,7 +5,7 @@ use gonogo::release::finding::Measure;
 use gonogo::release::{Finding, ReportFormat, ReportState, ReportSummary, Severity};
 use gonogo::world::tools::{GUESS_BYTES, Origin, Report, conceal_report, guess, read, stream};
 
-use super::{FIXTURES, GitleaksJson, KEY, KubesecJson, Sarif, TrivyJson, fixture, parse};
+use super::{GitleaksJson, KEY, KubesecJson, Sarif, TrivyJson, fixture, fixtures, parse};
 
 fn report(format: ReportFormat, path: &str) -> Report {
     parse(format, &fixture(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -26,7 +26,6 @@ fn trivy_counts() {
         ("config", [7, 12, 12, 27, 0]),
         ("config-docker", [2, 2, 2, 2, 0]),
         ("config-clean", [0; 5]),
-        ("error-parse-tf", [0; 5]),
         ("secret", [3, 0, 0, 0, 0]),
         ("vuln-minidb", [1, 1, 0, 0, 0]),
         ("vuln-critical-only", [1, 0, 0, 0, 0]),
@@ -41,9 +40,28 @@ fn trivy_counts() {
     }
     let docker = report(TrivyJson, "trivy/config-docker.json").summary;
     assert_eq!(docker.coverage.as_str(), "1 target, 27 checks");
-    for nothing in ["clean", "license"] {
+    for nothing in ["clean", "license", "error-parse-tf"] {
         assert!(not_scanned(&report(TrivyJson, &format!("trivy/{nothing}.json")).summary));
     }
+}
+
+#[test]
+fn terraform_that_does_not_parse_is_told_by_trivys_log() {
+    let bytes = fixture("trivy/error-parse-tf.json");
+    let state = |log| {
+        let origin = Origin { tool: "trivy", exit: Some(0), log, ..Origin::default() };
+        read(TrivyJson, &origin, &bytes).expect("whole").summary.state
+    };
+    let reason = |log| match state(log) {
+        ReportState::NotScanned { reason } => reason.as_str().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let log = String::from_utf8(fixture("trivy/error-parse-tf.log.txt")).expect("utf-8");
+    let why = reason(&log);
+    assert!(why.starts_with("main.tf does not parse: main.tf:2,10-3,1: Invalid expr"), "{why}");
+    assert!(reason("").contains("--quiet"));
+    let scanned = "INFO\t[terraform scanner] Scanning root module\tfile_path=\".\"";
+    assert_eq!(state(scanned), ReportState::Clean);
 }
 
 #[test]
@@ -132,7 +150,7 @@ fn t16_no_secret_of_a_report_is_kept_readable_and_its_identity_stays() {
 
 #[test]
 fn masking_changes_no_count() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let masked = conceal_report(&fixture(path), Some(&KEY));
         let (plain, masked) = (report(format, path).summary, parse(format, &masked));
         let masked = masked.unwrap_or_else(|e| panic!("{path}, masked: {e}")).summary;
@@ -142,7 +160,7 @@ fn masking_changes_no_count() {
 
 #[test]
 fn formats_are_guessed_from_their_beginning() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let bytes = fixture(path);
         assert_eq!(guess(&bytes[..bytes.len().min(GUESS_BYTES)]), Some(format), "{path}");
     }
@@ -153,7 +171,7 @@ fn formats_are_guessed_from_their_beginning() {
 
 #[test]
 fn a_stream_gives_findings_one_by_one_wherever_it_is_cut_into_buffers() {
-    for (format, path) in FIXTURES {
+    for (format, path) in fixtures() {
         let bytes = fixture(path);
         let whole = report(format, path);
         for buffer in [1, 7, 4096] {

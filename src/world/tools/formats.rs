@@ -20,6 +20,11 @@ pub(super) fn read(
         F::TrivyJson => super::trivy::read,
         F::GitleaksJson => super::gitleaks::read,
         F::KubesecJson => super::kubesec::read,
+        F::SemgrepJson => super::semgrep::read,
+        F::CheckovJson => super::checkov::read,
+        F::TfsecJson => super::tfsec::read,
+        F::HadolintJson => super::hadolint::read,
+        F::ConftestJson => super::conftest::read,
     };
     let mut json = Json::new(tally.tool.clone(), from)?;
     read(&mut json, tally)?;
@@ -39,7 +44,16 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 3] = [&super::gitleaks::EXITS, &super::kubesec::EXITS, &super::trivy::EXITS];
+const EXITS: [&Exits; 8] = [
+    &super::checkov::EXITS,
+    &super::conftest::EXITS,
+    &super::gitleaks::EXITS,
+    &super::hadolint::EXITS,
+    &super::kubesec::EXITS,
+    &super::semgrep::EXITS,
+    &super::tfsec::EXITS,
+    &super::trivy::EXITS,
+];
 
 /// Why the exit code cannot stand beside what the report says.
 pub(super) fn broken_exit(origin: &Origin<'_>, found: bool) -> Option<String> {

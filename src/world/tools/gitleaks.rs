@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::formats::Exits;
-use super::json::{Json, Text, one, text};
+use super::json::{Json, Text, each, text};
 use super::report::{Found, ReadError, Tally, plural};
 use crate::release::Severity;
 use crate::release::finding::FindingKind;
@@ -41,13 +41,7 @@ struct Leak<'a> {
 
 pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     tally.named("gitleaks");
-    json.list(|json| {
-        json.value(|from| {
-            let (leak, used) = one::<Leak<'_>>(from)?;
-            add(&leak, tally);
-            Ok(((), used))
-        })
-    })?;
+    each!(json, leak: Leak<'_> => add(&leak, tally))?;
     let (commits, bytes) = scanned(tally.origin.log);
     let found = tally.found();
     tally.covered = commits.max(u64::from(bytes > 0)).max(found);

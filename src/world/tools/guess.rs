@@ -35,12 +35,20 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 5] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 12] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
     (ReportFormat::KubesecJson, &["object", "scoring"]),
     (ReportFormat::CargoJson, &["reason"]),
+    // A long list of results may hide the keys that follow it.
+    (ReportFormat::SemgrepJson, &["version", "results"]),
+    (ReportFormat::SemgrepJson, &["results", "errors"]),
+    (ReportFormat::CheckovJson, &["check_type"]),
+    (ReportFormat::CheckovJson, &["passed", "failed", "checkov_version"]),
+    (ReportFormat::HadolintJson, &["code", "file", "level"]),
+    (ReportFormat::ConftestJson, &["filename", "namespace"]),
+    (ReportFormat::TfsecJson, &["results"]),
 ];
 
 fn of_json(head: &str) -> Option<ReportFormat> {

@@ -54,8 +54,15 @@ impl<'r> Json<'r> {
         if json.window.starts_with('\u{feff}') {
             json.at = '\u{feff}'.len_utf8();
         }
-        if json.peek()?.is_none() {
-            return Err(ReadError::Empty { tool: json.tool });
+        match json.peek()? {
+            None => return Err(ReadError::Empty { tool: json.tool }),
+            Some(b'{' | b'[') => {}
+            Some(_) if json.window[json.at..].starts_with("null") => {}
+            Some(_) => {
+                // Many tools print a sentence where a report was asked for; it says why.
+                let said = json.window[json.at..].lines().next().unwrap_or_default();
+                return Err(json.damaged(&format!("it is no JSON but text: {said}")));
+            }
         }
         Ok(json)
     }
@@ -368,8 +375,23 @@ pub(super) fn one<'de, T: Deserialize<'de>>(text: &'de str) -> Parsed<T> {
     }
 }
 
-/// Text that borrows from the report where no escape stands in it. Unlike `Cow`, an
-/// `Option<Text>` borrows too.
+/// Takes every element of a list as the given type, which may borrow from the stream:
+/// `each!(json, leak: Leak<'_> => add(&leak, tally))`.
+macro_rules! each {
+    ($json:expr, $item:ident: $of:ty => $then:expr) => {
+        $json.list(|json| {
+            json.value(|from| {
+                let ($item, used) = $crate::world::tools::json::one::<$of>(from)?;
+                $then;
+                Ok(((), used))
+            })
+        })
+    };
+}
+pub(super) use each;
+
+/// Text that borrows from the report where no escape stands in it; null is empty. Unlike `Cow`,
+/// an `Option<Text>` borrows too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
@@ -395,6 +417,10 @@ impl<'de> Visitor<'de> for TextVisitor {
         f.write_str("a text")
     }
 
+    fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+        Ok(Text::default())
+    }
+
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
         Ok(Text(Cow::Borrowed(text)))
     }
@@ -410,7 +436,7 @@ impl<'de> Visitor<'de> for TextVisitor {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_str(TextVisitor)
+        from.deserialize_any(TextVisitor)
     }
 }
 

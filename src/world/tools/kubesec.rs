@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, one, text};
+use super::json::{Json, Text, each, text};
 use super::report::{Found, ReadError, Tally, plural};
 use crate::release::Severity;
 use crate::release::finding::{FindingKind, Measure};
@@ -62,13 +62,7 @@ struct Seen {
 pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     tally.named("kubesec");
     let mut seen = Seen::default();
-    json.list(|json| {
-        json.value(|from| {
-            let (rated, used) = one::<Rated<'_>>(from)?;
-            take(&rated, tally, &mut seen);
-            Ok(((), used))
-        })
-    })?;
+    each!(json, rated: Rated<'_> => take(&rated, tally, &mut seen))?;
     tally.covered = seen.objects;
     tally.coverage = plural(seen.objects, "object", "objects");
     if seen.unknown > 0 {

@@ -2,12 +2,13 @@
 //! a file system, a repository or a bill of materials.
 //!
 //! A file type that Trivy does not understand leaves no result, and Terraform that does not parse
-//! leaves a result with passed checks: what was looked at is only believed as far as results go.
+//! leaves a folder with passed checks, as Terraform without a fault does: only the log tells them
+//! apart.
 
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, one, text};
+use super::json::{Json, Text, each, text};
 use super::report::{Found, ReadError, Tally, plural, severity};
 use crate::release::finding::FindingKind;
 
@@ -121,6 +122,8 @@ struct Seen {
     targets: u64,
     packages: u64,
     checks: u64,
+    /// Targets that are Terraform's folders, in which a file may or may not have been parsed.
+    folders: u64,
 }
 
 pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
@@ -162,8 +165,30 @@ pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), Rea
     if seen.targets == 0 {
         let why = "Trivy met nothing that it scans: no package, no configuration, no secret";
         tally.not_scanned = Some(why.into());
+    } else if let Some(why) = unparsed(tally.origin.log) {
+        tally.not_scanned = Some(why);
+    } else if seen.folders == seen.targets && tally.found() == 0 && !parsed(tally.origin.log) {
+        let why = "Terraform that does not parse looks like this too, and Trivy's log, which \
+                   would tell, is silent or not given: run it without --quiet";
+        tally.not_scanned = Some(why.into());
     }
     Ok(())
+}
+
+/// The file that the log says could not be parsed.
+fn unparsed(log: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.contains("Error parsing file"))?;
+    let named = |name: &str| {
+        let rest = line.split_once(name)?.1.trim_start_matches('"');
+        rest.split('"').next()
+    };
+    let path = named("file_path=").unwrap_or("a file");
+    Some(format!("{path} does not parse: {}", named("err=").unwrap_or(line)))
+}
+
+/// Whether the log says that Terraform's files were found and scanned.
+fn parsed(log: &str) -> bool {
+    log.contains("[terraform scanner]") && !log.contains("No files found")
 }
 
 /// One target: a lock file, an image's packages, a configuration file.
@@ -177,6 +202,7 @@ fn read_target(
     let known = &[
         "Target",
         "Class",
+        "Type",
         "Packages",
         "Vulnerabilities",
         "MisconfSummary",
@@ -193,6 +219,13 @@ fn read_target(
             class = json.owned::<Option<String>>()?.unwrap_or_default();
             Ok(())
         }
+        "Type" => {
+            let kind = json.owned::<Option<String>>()?.unwrap_or_default();
+            let ending = target.rsplit_once('.').map_or("", |(_, ending)| ending);
+            let file = matches!(ending, "tf" | "json");
+            seen.folders += u64::from(class == "config" && kind == "terraform" && !file);
+            Ok(())
+        }
         "Packages" => json.list(|json| {
             seen.packages += 1;
             json.skip()
@@ -203,34 +236,14 @@ fn read_target(
             seen.checks += sums.into_iter().flatten().sum::<u64>();
             Ok(())
         }
-        "Vulnerabilities" => json.list(|json| {
-            json.value(|from| {
-                let (item, used) = one::<Vulnerability<'_>>(from)?;
-                vulnerability(&item, &target, &class, tally);
-                Ok(((), used))
-            })
-        }),
-        "Misconfigurations" => json.list(|json| {
-            json.value(|from| {
-                let (item, used) = one::<Misconfiguration<'_>>(from)?;
-                misconfiguration(&item, &target, tally);
-                Ok(((), used))
-            })
-        }),
-        "Secrets" => json.list(|json| {
-            json.value(|from| {
-                let (item, used) = one::<SecretItem<'_>>(from)?;
-                secret(&item, &target, tally);
-                Ok(((), used))
-            })
-        }),
-        _ => json.list(|json| {
-            json.value(|from| {
-                let (item, used) = one::<Licence<'_>>(from)?;
-                licence(&item, &target, tally);
-                Ok(((), used))
-            })
-        }),
+        "Vulnerabilities" => {
+            each!(json, item: Vulnerability<'_> => vulnerability(&item, &target, &class, tally))
+        }
+        "Misconfigurations" => {
+            each!(json, item: Misconfiguration<'_> => misconfiguration(&item, &target, tally))
+        }
+        "Secrets" => each!(json, item: SecretItem<'_> => secret(&item, &target, tally)),
+        _ => each!(json, item: Licence<'_> => licence(&item, &target, tally)),
     })
 }
 

@@ -1,0 +1,190 @@
+//! Every recorded report of the tools' own formats: its state, its counts as jq says, what it
+//! says was looked at, and its first finding to the letter.
+
+use std::fmt::Write as _;
+
+use gonogo::release::{ReportFormat, ReportState, Severity};
+
+use super::{CheckovJson, ConftestJson, HadolintJson, SemgrepJson, TfsecJson, fixture, parse};
+
+/// A report, and what [`said`] makes of it.
+pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
+    (
+        SemgrepJson,
+        "semgrep/findings.json",
+        "findings 0 2 1 1 0 in 3 files; first sast.js-command-injection high \
+         at backend/src/server.js:20: a shell command is built from request data",
+    ),
+    (
+        SemgrepJson,
+        "semgrep/findings-error-flag.json",
+        "findings 0 2 1 1 0 in 3 files; first sast.js-command-injection high \
+         at backend/src/server.js:20: a shell command is built from request data",
+    ),
+    (SemgrepJson, "semgrep/clean.json", "clean 0 0 0 0 0 in 1 file"),
+    // It holds nothing that would tell: neither an error nor a skipped file.
+    (SemgrepJson, "semgrep/partial-parse.json", "clean 0 0 0 0 0 in 1 file"),
+    (
+        SemgrepJson,
+        "semgrep/error-bad-rules.json",
+        "crashed 0 0 0 0 0 in 0 files: One of these properties is missing: 'message'",
+    ),
+    (
+        SemgrepJson,
+        "semgrep/error-no-target.json",
+        "crashed 0 0 0 0 0 in 0 files: Invalid scanning root: nosuch",
+    ),
+    (
+        CheckovJson,
+        "checkov/tf-findings.json",
+        "findings 0 44 0 0 0 in 57 checks of 7 resources (terraform); first CKV_AZURE_233 high \
+         at infra/main.tf:11: Ensure Azure Container Registry (ACR) is zone redundant",
+    ),
+    (
+        CheckovJson,
+        "checkov/k8s-docker.json",
+        "findings 0 30 0 0 0 in 253 checks of 7 resources (dockerfile, kubernetes); \
+         first CKV_DOCKER_1 high at Dockerfile:7: Ensure port 22 is not exposed",
+    ),
+    (
+        CheckovJson,
+        "checkov/clean-passed.json",
+        "clean 0 0 0 0 0 in 26 checks of 1 resource (dockerfile)",
+    ),
+    (
+        CheckovJson,
+        "checkov/clean.json",
+        "not scanned 0 0 0 0 0 in 0 checks of 0 resources: \
+         Checkov met nothing that its checks apply to",
+    ),
+    (
+        CheckovJson,
+        "checkov/error-bad-file.json",
+        "not scanned 0 0 0 0 0 in 0 checks of 0 resources (terraform): \
+         1 file missing or not parsed: it does not say which",
+    ),
+    (
+        CheckovJson,
+        "checkov/error-parse.json",
+        "not scanned 0 0 0 0 0 in 0 checks of 0 resources (terraform): \
+         1 file missing or not parsed: it does not say which",
+    ),
+    (
+        TfsecJson,
+        "tfsec/findings.json",
+        "findings 5 2 2 2 0 in 11 checks; first AVD-AZU-0041 critical at /src/infra/main.tf:19: \
+         Cluster does not limit API access to specific IP addresses.",
+    ),
+    (
+        TfsecJson,
+        "tfsec/min-high.json",
+        "findings 5 2 0 0 0 in 7 checks; first AVD-AZU-0041 critical at /src/infra/main.tf:19: \
+         Cluster does not limit API access to specific IP addresses.",
+    ),
+    (
+        TfsecJson,
+        "tfsec/clean.json",
+        "not scanned 0 0 0 0 0 in 0 checks: tfsec's empty list does not say that it met any \
+         Terraform: run it with --include-passed",
+    ),
+    (
+        TfsecJson,
+        "tfsec/empty-dir.json",
+        "not scanned 0 0 0 0 0 in 0 checks: tfsec's empty list does not say that it met any \
+         Terraform: run it with --include-passed",
+    ),
+    (
+        HadolintJson,
+        "hadolint/findings.json",
+        "findings 0 2 4 2 0 in 1 file with findings; first DL3020 high at Dockerfile:4: \
+         Use COPY instead of ADD for files and folders",
+    ),
+    (
+        HadolintJson,
+        "hadolint/info-only.json",
+        "findings 0 0 0 1 0 in 1 file with findings; first DL3066 low at \
+         docker-clean/Dockerfile:6: Non-numeric user-id may not be resolvable by host system",
+    ),
+    (
+        HadolintJson,
+        "hadolint/error-parse.json",
+        "not scanned 0 1 0 0 0 in 1 file with findings; first DL1000 high at \
+         ../Dockerfile.bad:1: unexpected 'F': \
+         ../Dockerfile.bad:1 does not parse: unexpected 'F'",
+    ),
+    (
+        HadolintJson,
+        "hadolint/clean.json",
+        "not scanned 0 0 0 0 0 in 0 files with findings: \
+         an empty list does not say which files were read, nor that any was",
+    ),
+    (
+        ConftestJson,
+        "conftest/findings.json",
+        "findings 0 3 2 0 0 in 10 tests of 1 file; first main.deny high \
+         at k8s/deployment.yaml: container \"api\" has no resource limits",
+    ),
+    (
+        ConftestJson,
+        "conftest/rendered-chart.json",
+        "findings 0 1 0 0 0 in 5 tests of 1 file; first main.deny high \
+         at ../rendered.yaml: container \"api\" has no resource limits",
+    ),
+    (ConftestJson, "conftest/clean.json", "clean 0 0 0 0 0 in 5 tests of 1 file"),
+    (ConftestJson, "conftest/dockerfile.json", "clean 0 0 0 0 0 in 5 tests of 1 file"),
+    (ConftestJson, "conftest/warn-only.json", "clean 0 0 0 0 0 in 10 tests of 2 files"),
+];
+
+/// A report in one line: state, findings by severity, coverage, tests, measures, the first of the
+/// worst findings, and the reason of a state that has one.
+fn said(format: ReportFormat, path: &str) -> String {
+    let report = parse(format, &fixture(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let summary = &report.summary;
+    let (state, reason) = match &summary.state {
+        ReportState::Clean => ("clean", ""),
+        ReportState::Findings => ("findings", ""),
+        ReportState::NotScanned { reason } => ("not scanned", reason.as_str()),
+        ReportState::Crashed { reason } => ("crashed", reason.as_str()),
+    };
+    let mut line = state.to_owned();
+    for severity in Severity::ALL {
+        let _ = write!(line, " {}", summary.count(severity));
+    }
+    let _ = write!(line, " in {}", summary.coverage.as_str());
+    if let Some(tests) = summary.tests {
+        let _ = write!(line, ", {}/{}/{}", tests.passed, tests.failed, tests.skipped);
+    }
+    for (measure, number) in &summary.measures {
+        let _ = write!(line, ", {measure:?} {}", number.get());
+    }
+    if let Some(first) = report.findings.first() {
+        let (rule, title) = (first.rule.as_str(), first.title.as_str());
+        let (severity, at) = (first.severity.word(), first.location.as_str());
+        let _ = write!(line, "; first {rule} {severity} at {at}: {}", title.cut(90));
+    }
+    if !reason.is_empty() {
+        let _ = write!(line, ": {reason}");
+    }
+    line
+}
+
+trait Cut {
+    fn cut(&self, chars: usize) -> String;
+}
+
+impl Cut for str {
+    fn cut(&self, chars: usize) -> String {
+        self.chars().take(chars).collect()
+    }
+}
+
+#[test]
+fn every_recorded_report_says_what_it_should() {
+    let wrong: Vec<String> = TABLE
+        .iter()
+        .map(|(format, path, expected)| (path, said(*format, path), *expected))
+        .filter(|(_, said, expected)| said != expected)
+        .map(|(path, said, expected)| format!("{path}\n     is {said}\n not is {expected}\n"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
