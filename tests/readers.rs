@@ -1,5 +1,6 @@
 //! The report readers on what the real tools wrote, and on what a hostile or broken one might.
 
+mod cases;
 mod hostile;
 mod mutate;
 mod native;
@@ -8,7 +9,8 @@ mod table;
 
 use gonogo::release::ReportFormat::{
     self, CargoJson, CheckovJson, ConftestJson, GitleaksJson, HadolintJson, Junit, KubesecJson,
-    Sarif, SemgrepJson, TfsecJson, TrivyJson,
+    Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, TerraformLog, TerraformPlan,
+    TfsecJson, TrivyJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
@@ -58,7 +60,7 @@ const OLDER: [(ReportFormat, &str); 41] = [
 ];
 
 /// Every format that has a reader.
-const FORMATS: [ReportFormat; 11] = [
+const FORMATS: [ReportFormat; 16] = [
     Junit,
     Sarif,
     CargoJson,
@@ -70,6 +72,11 @@ const FORMATS: [ReportFormat; 11] = [
     TfsecJson,
     HadolintJson,
     ConftestJson,
+    TerraformPlan,
+    TerraformLog,
+    SonarIssues,
+    SonarGate,
+    SonarMeasures,
 ];
 
 /// Every recorded report that says what it is.
@@ -87,4 +94,9 @@ static KEY: Key = Key::new([7; 32]);
 
 fn parse(format: ReportFormat, bytes: &[u8]) -> Result<Report, ReadError> {
     read(format, &Origin { tool: "a.step", key: Some(&KEY), ..Origin::default() }, bytes)
+}
+
+/// Whether the format is a list of lines or records, of which a part may look whole.
+fn in_records(format: ReportFormat) -> bool {
+    matches!(format, TerraformLog)
 }

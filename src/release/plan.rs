@@ -147,6 +147,16 @@ pub enum ReportFormat {
     HadolintJson,
     /// `conftest test … --output json`: broken policies.
     ConftestJson,
+    /// `terraform show -json`, of a saved plan: what it changes, destroys, replaces.
+    TerraformPlan,
+    /// `terraform … -json`: the stream of messages of a plan or an apply.
+    TerraformLog,
+    /// The issues or hotspots that `SonarQube`'s web API answers.
+    SonarIssues,
+    /// `SonarQube`'s quality gate with its conditions.
+    SonarGate,
+    /// `SonarQube`'s measures of a component: coverage.
+    SonarMeasures,
 }
 
 /// What gonogo does itself.

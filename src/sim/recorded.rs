@@ -27,6 +27,20 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         F::TfsecJson => (fixture!("tfsec/findings.json"), fixture!("tfsec/clean.json")),
         F::HadolintJson => (fixture!("hadolint/findings.json"), fixture!("hadolint/clean.json")),
         F::ConftestJson => (fixture!("conftest/findings.json"), fixture!("conftest/clean.json")),
+        F::TerraformPlan => {
+            (fixture!("terraform/show-change.json"), fixture!("terraform/show-plan.json"))
+        }
+        F::TerraformLog => {
+            (fixture!("terraform/plan-error.ndjson"), fixture!("terraform/plan.ndjson"))
+        }
+        F::SonarIssues => (fixture!("sonarqube/issues.json"), fixture!("sonarqube/hotspots.json")),
+        F::SonarGate => (
+            fixture!("sonarqube/quality-gate-failed.json"),
+            fixture!("sonarqube/quality-gate.json"),
+        ),
+        F::SonarMeasures => {
+            (fixture!("sonarqube/measures.json"), fixture!("sonarqube/measures.json"))
+        }
     };
     if bad { worse } else { well }
 }

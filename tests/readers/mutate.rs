@@ -75,7 +75,7 @@ fn t1_a_value_of_another_type_is_an_error_or_read_well() {
     for (format, path, document) in documents() {
         let mut places = Vec::new();
         collect(&document, String::new(), &mut places);
-        let stride = (places.len() / 60).max(1);
+        let stride = (places.len() / 20).max(1);
         for other in &others {
             with_each_place(&document, stride, other, |changed| {
                 honest(parse(format, changed.to_string().as_bytes()), path);

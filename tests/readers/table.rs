@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 use gonogo::release::{ReportFormat, ReportState, Severity};
 
-use super::{CheckovJson, ConftestJson, HadolintJson, SemgrepJson, TfsecJson, fixture, parse};
+use super::{
+    CheckovJson, ConftestJson, HadolintJson, SemgrepJson, SonarGate, SonarIssues, SonarMeasures,
+    TerraformLog, TerraformPlan, TfsecJson, fixture, parse,
+};
 
 /// A report, and what [`said`] makes of it.
 pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
@@ -133,6 +136,108 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
     (ConftestJson, "conftest/clean.json", "clean 0 0 0 0 0 in 5 tests of 1 file"),
     (ConftestJson, "conftest/dockerfile.json", "clean 0 0 0 0 0 in 5 tests of 1 file"),
     (ConftestJson, "conftest/warn-only.json", "clean 0 0 0 0 0 in 10 tests of 2 files"),
+    (
+        TerraformPlan,
+        "terraform/show-change.json",
+        "findings 0 1 0 1 0 in 2 resources, Created 0, Changed 1, Destroyed 0, Replaced \
+         1, StatefulLost 0; first replace high at terraform_data.smoke: \
+         terraform_data.smoke is destroyed and created anew",
+    ),
+    (
+        TerraformPlan,
+        "terraform/show-plan.json",
+        "findings 0 0 0 2 0 in 2 resources, Created 2, Changed 0, Destroyed 0, Replaced \
+         0, StatefulLost 0; first create low at terraform_data.release: \
+         terraform_data.release is created",
+    ),
+    (
+        TerraformLog,
+        "terraform/plan.ndjson",
+        "findings 0 0 0 2 0 in 2 resources, Created 2, Changed 0, Destroyed 0, Replaced \
+         0, StatefulLost 0; first create low at terraform_data.release: \
+         terraform_data.release is created",
+    ),
+    (
+        TerraformLog,
+        "terraform/plan-change.ndjson",
+        "findings 0 1 0 1 0 in 2 resources, Created 0, Changed 1, Destroyed 0, Replaced \
+         1, StatefulLost 0; first replace high at terraform_data.smoke: \
+         terraform_data.smoke is destroyed and created anew",
+    ),
+    (
+        TerraformLog,
+        "terraform/plan-clean.ndjson",
+        "clean 0 0 0 0 0 in 2 resources, Created 0, Changed 0, Destroyed 0, Replaced 0, \
+         StatefulLost 0",
+    ),
+    (
+        TerraformLog,
+        "terraform/plan-error.ndjson",
+        "crashed 0 1 0 0 0 in 0 resources, Created 0, Changed 0, Destroyed 0, Replaced 0, \
+         StatefulLost 0; first error high at main.tf:2: Reference to undeclared input \
+         variable: main.tf:2: Reference to undeclared input variable. An input variable \
+         with the name \"nosuch\" has not been declared. This variable can be declared with \
+         a variable \"nosuch\" {} block.",
+    ),
+    (
+        TerraformLog,
+        "terraform/apply.ndjson",
+        "findings 0 0 0 2 0 in 2 resources, Created 2, Changed 0, Destroyed 0, Replaced \
+         0, StatefulLost 0; first create low at terraform_data.release: \
+         terraform_data.release is created",
+    ),
+    (
+        TerraformLog,
+        "terraform/destroy.ndjson",
+        "findings 0 2 0 0 0 in 2 resources, Created 0, Changed 0, Destroyed 2, Replaced \
+         0, StatefulLost 0; first destroy high at terraform_data.smoke: \
+         terraform_data.smoke is destroyed",
+    ),
+    (
+        TerraformLog,
+        "terraform/apply-fails.ndjson",
+        "crashed 0 1 0 2 0 in 2 resources, Created 2, Changed 0, Destroyed 0, Replaced 0, \
+         StatefulLost 0; first error high at main.tf:4: local-exec provisioner error: \
+         main.tf:4: local-exec provisioner error. Error running command 'echo about to \
+         fail >&2; exit 7': exit status 7. Output: about to fail",
+    ),
+    (
+        TerraformLog,
+        "terraform/apply-stale-plan.ndjson",
+        "crashed 0 1 0 0 0 in 0 resources, Created 0, Changed 0, Destroyed 0, Replaced 0, \
+         StatefulLost 0; first error high at : Saved plan is stale: Saved plan is stale. \
+         The given plan file can no longer be applied because the state was changed by \
+         another operation after the plan was created.",
+    ),
+    (
+        SonarIssues,
+        "sonarqube/issues.json",
+        "findings 2 0 0 0 0 in 1 file with issues; first secrets:S6290 critical at \
+         backend/src/config.js:3: Make sure this AWS Access Key ID is not disclosed.",
+    ),
+    (
+        SonarIssues,
+        "sonarqube/hotspots.json",
+        "findings 0 1 1 2 0 in 1 file with issues; first javascript:S4721 high at \
+         backend/src/server.js:20: Make sure that executing this OS command is safe here.",
+    ),
+    (
+        SonarGate,
+        "sonarqube/quality-gate-failed.json",
+        "findings 0 1 0 0 0 in 4 conditions; first vulnerabilities high at \
+         vulnerabilities: vulnerabilities is 2, more than 0",
+    ),
+    (
+        SonarGate,
+        "sonarqube/quality-gate.json",
+        "not scanned 0 0 0 0 0 in 0 conditions: the quality gate has no condition that \
+         applies: it is OK whatever is found",
+    ),
+    (
+        SonarMeasures,
+        "sonarqube/measures.json",
+        "clean 0 0 0 0 0 in 6 measures of 41 lines of code, LineCoveragePct 0",
+    ),
 ];
 
 /// A report in one line: state, findings by severity, coverage, tests, measures, the first of the

@@ -16,6 +16,7 @@ pub(super) fn read(
     let read = match format {
         F::Junit => return super::junit::read(from, tally),
         F::CargoJson => return super::cargo::read(from, tally),
+        F::TerraformLog => return super::terraform::read_log(from, tally),
         F::Sarif => super::sarif::read,
         F::TrivyJson => super::trivy::read,
         F::GitleaksJson => super::gitleaks::read,
@@ -25,6 +26,10 @@ pub(super) fn read(
         F::TfsecJson => super::tfsec::read,
         F::HadolintJson => super::hadolint::read,
         F::ConftestJson => super::conftest::read,
+        F::TerraformPlan => super::terraform::read,
+        F::SonarIssues => super::sonarqube::read_issues,
+        F::SonarGate => super::sonarqube::read_gate,
+        F::SonarMeasures => super::sonarqube::read_measures,
     };
     let mut json = Json::new(tally.tool.clone(), from)?;
     read(&mut json, tally)?;
@@ -44,13 +49,16 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 8] = [
+const EXITS: [&Exits; 11] = [
     &super::checkov::EXITS,
     &super::conftest::EXITS,
     &super::gitleaks::EXITS,
     &super::hadolint::EXITS,
     &super::kubesec::EXITS,
     &super::semgrep::EXITS,
+    &super::snyk::EXITS,
+    &super::sonarqube::EXITS,
+    &super::terraform::EXITS,
     &super::tfsec::EXITS,
     &super::trivy::EXITS,
 ];

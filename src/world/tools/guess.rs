@@ -35,7 +35,7 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 12] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 18] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
@@ -49,6 +49,12 @@ const BY_KEYS: [(ReportFormat, &[&str]); 12] = [
     (ReportFormat::HadolintJson, &["code", "file", "level"]),
     (ReportFormat::ConftestJson, &["filename", "namespace"]),
     (ReportFormat::TfsecJson, &["results"]),
+    (ReportFormat::TerraformPlan, &["terraform_version", "planned_values"]),
+    (ReportFormat::TerraformLog, &["@level", "@module"]),
+    (ReportFormat::SonarIssues, &["paging", "issues"]),
+    (ReportFormat::SonarIssues, &["paging", "hotspots"]),
+    (ReportFormat::SonarGate, &["projectStatus"]),
+    (ReportFormat::SonarMeasures, &["component"]),
 ];
 
 fn of_json(head: &str) -> Option<ReportFormat> {

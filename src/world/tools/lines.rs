@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, Read as _};
 
+use serde::de::DeserializeOwned;
+
 use super::report::{ReadError, damaged_at};
 use crate::release::Clean;
 
@@ -46,6 +48,18 @@ impl<'r> Lines<'r> {
                 // Validated just above; there is no way to keep the proof beside the buffer.
                 let text = std::str::from_utf8(&self.line[skip..]).unwrap_or_default();
                 return Ok(Some(text.trim()));
+            }
+        }
+    }
+
+    /// The next line that is not blank, as JSON.
+    pub(super) fn json<T: DeserializeOwned>(&mut self, of: &str) -> Result<Option<T>, ReadError> {
+        let Some(line) = self.next()? else { return Ok(None) };
+        match serde_json::from_str(line) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                let at = error.column().saturating_sub(1);
+                Err(self.damaged(at, &format!("it is not {of}: {error}")))
             }
         }
     }

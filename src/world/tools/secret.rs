@@ -227,6 +227,10 @@ fn assigned(text: &str, end: usize) -> Option<(usize, usize)> {
         at + rest.find(|c: char| !fits(c)).unwrap_or(rest.len())
     };
     at = skip(at, |c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if text[end..at].ends_with("Error") {
+        // `MissingApiTokenError: …` says that there is none.
+        return None;
+    }
     at += quote(&text[at..]).map_or(0, str::len);
     at = skip(at, |c| c == ' ' || c == '\t');
     let separator = at;
