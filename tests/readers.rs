@@ -8,9 +8,9 @@ mod real;
 mod table;
 
 use gonogo::release::ReportFormat::{
-    self, CargoJson, CheckovJson, ConftestJson, GitleaksJson, HadolintJson, Junit, KubesecJson,
-    Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, TerraformLog, TerraformPlan,
-    TfsecJson, TrivyJson,
+    self, CargoJson, CheckovJson, ConftestJson, CosignJson, Cyclonedx, FlywayJson, GitleaksJson,
+    HadolintJson, Junit, KubesecJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures,
+    Spdx, TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
@@ -60,7 +60,7 @@ const OLDER: [(ReportFormat, &str); 41] = [
 ];
 
 /// Every format that has a reader.
-const FORMATS: [ReportFormat; 16] = [
+const FORMATS: [ReportFormat; 20] = [
     Junit,
     Sarif,
     CargoJson,
@@ -77,6 +77,10 @@ const FORMATS: [ReportFormat; 16] = [
     SonarIssues,
     SonarGate,
     SonarMeasures,
+    Cyclonedx,
+    Spdx,
+    FlywayJson,
+    CosignJson,
 ];
 
 /// Every recorded report that says what it is.
@@ -97,6 +101,6 @@ fn parse(format: ReportFormat, bytes: &[u8]) -> Result<Report, ReadError> {
 }
 
 /// Whether the format is a list of lines or records, of which a part may look whole.
-fn in_records(format: ReportFormat) -> bool {
-    matches!(format, TerraformLog)
+fn in_records(format: ReportFormat, path: &str) -> bool {
+    matches!(format, TerraformLog) || path == "cosign/verify-attestation.ndjson"
 }

@@ -157,6 +157,14 @@ pub enum ReportFormat {
     SonarGate,
     /// `SonarQube`'s measures of a component: coverage.
     SonarMeasures,
+    /// CycloneDX JSON: components, and vulnerabilities where there are some.
+    Cyclonedx,
+    /// SPDX JSON: components.
+    Spdx,
+    /// `flyway -outputType=json info`, `migrate` or `validate`.
+    FlywayJson,
+    /// `cosign verify --output json`: signatures that hold.
+    CosignJson,
 }
 
 /// What gonogo does itself.

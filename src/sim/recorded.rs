@@ -41,6 +41,10 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         F::SonarMeasures => {
             (fixture!("sonarqube/measures.json"), fixture!("sonarqube/measures.json"))
         }
+        F::Cyclonedx => (fixture!("syft/empty.cdx.json"), fixture!("syft/backend.cdx.json")),
+        F::Spdx => (fixture!("syft/backend.spdx.json"), fixture!("syft/backend.spdx.json")),
+        F::FlywayJson => (fixture!("flyway/migrate-broken.json"), fixture!("flyway/migrate.json")),
+        F::CosignJson => (fixture!("cosign/verify-ok.json"), fixture!("cosign/verify-ok.json")),
     };
     if bad { worse } else { well }
 }

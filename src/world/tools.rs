@@ -7,9 +7,13 @@
 //! clean. Exit codes lie both ways, so each program's stand beside its reader, and may only make a
 //! report worse.
 
+mod bom;
 mod cargo;
 mod checkov;
 mod conftest;
+mod cosign;
+mod cyclonedx;
+mod flyway;
 mod formats;
 mod gitleaks;
 mod guess;
@@ -25,11 +29,13 @@ mod secret;
 mod semgrep;
 mod snyk;
 mod sonarqube;
+mod spdx;
 mod terraform;
 mod tfsec;
 mod trivy;
 mod xml;
 
+pub use bom::{BomDiff, components, diff};
 pub use guess::{GUESS_BYTES, guess};
 pub use report::{FINDINGS_MAX, Origin, ReadError, Report, Summary, WORST_MAX, read, stream};
 pub use secret::{Key, conceal_report};

@@ -3,9 +3,12 @@
 use gonogo::release::Severity::{Critical, High};
 use gonogo::release::finding::Measure;
 use gonogo::release::{ReportFormat, ReportState, ReportSummary};
-use gonogo::world::tools::{Origin, ReadError, Report, read};
+use gonogo::world::tools::{Origin, ReadError, Report, components, diff, read};
 
-use super::{HadolintJson, Sarif, SonarIssues, TerraformLog, TerraformPlan, fixture, parse};
+use super::{
+    CosignJson, Cyclonedx, HadolintJson, Sarif, SonarIssues, Spdx, TerraformLog, TerraformPlan,
+    fixture, parse,
+};
 
 fn of(format: ReportFormat, text: &str) -> Report {
     parse(format, text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"))
@@ -114,4 +117,65 @@ fn a_page_of_sonars_issues_is_not_all_of_them() {
     let fixed = of(SonarIssues, &fixed).summary;
     assert_eq!(fixed.coverage.as_str(), "1 file with issues, 2 settled");
     assert_eq!(fixed.state, ReportState::Clean);
+}
+
+#[test]
+fn two_bills_of_materials_differ_by_name_and_version() {
+    let bill = |format, text: &[u8]| {
+        components(format, &Origin::default(), &mut &*text).expect("a bill of materials")
+    };
+    let text = String::from_utf8(fixture("syft/backend.cdx.json")).expect("utf-8");
+    let old = bill(Cyclonedx, text.as_bytes());
+    assert_eq!(diff(&old, &old), gonogo::world::tools::BomDiff::default());
+    let text = text.replace("4.17.15", "4.17.21").replace("minimist", "minimalist");
+    let diff_of = diff(&old, &bill(Cyclonedx, text.as_bytes()));
+    let names = |all: &[gonogo::release::finding::Package]| {
+        all.iter().map(|package| package.name.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&diff_of.added), ["minimalist"]);
+    assert_eq!(names(&diff_of.removed), ["minimist"]);
+    let [(package, before)] = diff_of.updated.as_slice() else { panic!("{diff_of:?}") };
+    assert_eq!((package.name.as_str(), before.as_str()), ("lodash", "4.17.15"));
+    // The same bill in the other format: SPDX lists the folder itself as well.
+    let spdx = diff(&old, &bill(Spdx, &fixture("syft/backend.spdx.json")));
+    assert_eq!(
+        (names(&spdx.added), spdx.removed.len(), spdx.updated.len()),
+        (vec!["backend".into()], 0, 0)
+    );
+}
+
+#[test]
+fn a_vulnerability_of_a_bill_names_its_package_unless_an_analysis_settles_it() {
+    let bill = |state: &str| {
+        format!(
+            r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{{"name":"lodash",
+            "version":"4.17.15","purl":"pkg:npm/lodash@4.17.15","bom-ref":"a1"}}],
+            "vulnerabilities":[{{"id":"CVE-2021-23337","ratings":[{{"severity":"low"}},
+            {{"severity":"critical"}}],"affects":[{{"ref":"a1"}}],
+            "analysis":{{"state":"{state}"}}}}]}}"#
+        )
+    };
+    let report = of(Cyclonedx, &bill("exploitable"));
+    let [found] = report.findings.as_slice() else { panic!("{report:?}") };
+    assert_eq!((found.severity, found.location.as_str()), (Critical, "lodash"));
+    let package = found.package.as_ref().expect("a package");
+    assert_eq!(package.purl.as_ref().map(AsRef::as_ref), Some("pkg:npm/lodash@4.17.15"));
+    assert_eq!(package.installed.as_ref().map(AsRef::as_ref), Some("4.17.15"));
+    let settled = of(Cyclonedx, &bill("not_affected")).summary;
+    assert_eq!(settled.state, ReportState::Clean);
+    assert!(settled.coverage.as_str().ends_with("1 vulnerability stated, 1 settled"));
+}
+
+#[test]
+fn no_signature_is_not_verified() {
+    for nothing in ["[]", "null"] {
+        let state = of(CosignJson, nothing).summary.state;
+        assert!(matches!(state, ReportState::NotScanned { .. }), "{state:?}");
+    }
+    let unsigned = r#"{"payloadType":"x","payload":"","signatures":[]}"#;
+    assert!(matches!(of(CosignJson, unsigned).summary.state, ReportState::NotScanned { .. }));
+    let origin = Origin { tool: "cosign", exit: Some(12), ..Origin::default() };
+    let bytes = fixture("cosign/verify-ok.json");
+    let state = read(CosignJson, &origin, &bytes).expect("whole").summary.state;
+    assert!(matches!(state, ReportState::Crashed { .. }), "{state:?}");
 }

@@ -18,7 +18,7 @@ fn a_cut_report_is_an_error_wherever_it_is_cut() {
         let tail = whole.saturating_sub(40)..whole;
         for cut in (0..whole).step_by(step).chain(tail) {
             let read = parse(format, &bytes[..cut]);
-            if let (true, Ok(part)) = (in_records(format), &read) {
+            if let (true, Ok(part)) = (in_records(format, path), &read) {
                 let all = parse(format, &bytes).expect(path);
                 let clean = part.summary.state == ReportState::Clean;
                 let same = part.summary.state == all.summary.state;

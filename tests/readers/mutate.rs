@@ -7,7 +7,7 @@ use gonogo::release::{ReportFormat, ReportState};
 use gonogo::world::tools::{ReadError, Report};
 use serde_json::{Value, json};
 
-use super::{fixture, fixtures, parse};
+use super::{fixture, fixtures, in_records, parse};
 
 /// The recorded reports that are one JSON document.
 fn documents() -> impl Iterator<Item = (ReportFormat, &'static str, Value)> {
@@ -123,7 +123,7 @@ fn a_second_document_and_another_encoding_are_errors() {
     for (format, path, document) in documents() {
         let bytes = fixture(path);
         let twice = [&bytes[..], b"\n", &bytes[..]].concat();
-        assert!(parse(format, &twice).is_err(), "{path} twice");
+        assert!(in_records(format, path) || parse(format, &twice).is_err(), "{path} twice");
         let text = document.to_string();
         for units in [u16::to_le_bytes, u16::to_be_bytes] {
             let wide: Vec<u8> =

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use gonogo::release::{ReportFormat, ReportState, Severity};
 
 use super::{
-    CheckovJson, ConftestJson, HadolintJson, SemgrepJson, SonarGate, SonarIssues, SonarMeasures,
-    TerraformLog, TerraformPlan, TfsecJson, fixture, parse,
+    CheckovJson, ConftestJson, CosignJson, Cyclonedx, FlywayJson, HadolintJson, SemgrepJson,
+    SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, fixture,
+    parse,
 };
 
 /// A report, and what [`said`] makes of it.
@@ -237,6 +238,115 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         SonarMeasures,
         "sonarqube/measures.json",
         "clean 0 0 0 0 0 in 6 measures of 41 lines of code, LineCoveragePct 0",
+    ),
+    (
+        Cyclonedx,
+        "syft/backend.cdx.json",
+        "clean 0 0 0 0 0 in 3 components, no vulnerability stated, Components 3",
+    ),
+    (
+        Cyclonedx,
+        "syft/empty.cdx.json",
+        "not scanned 0 0 0 0 0 in 0 components, no vulnerability stated, Components 0: it \
+         lists no component",
+    ),
+    (
+        Cyclonedx,
+        "trivy/sbom.cdx.json",
+        "clean 0 0 0 0 0 in 3 components, no vulnerability stated, Components 3",
+    ),
+    (
+        Cyclonedx,
+        "checkov/findings.cdx.json",
+        "findings 0 0 0 0 44 in 7 components, 44 vulnerabilities stated, Components 7; \
+         first CKV2_AZURE_1 unknown at \
+         cli_repo/infra/main.tf/azurerm_storage_account.backup: Resource: \
+         azurerm_storage_account.backup. Ensure storage for critical data are encrypted \
+         w",
+    ),
+    (Spdx, "syft/backend.spdx.json", "clean 0 0 0 0 0 in 4 components, Components 4"),
+    (Spdx, "trivy/sbom.spdx.json", "clean 0 0 0 0 0 in 4 components, Components 4"),
+    (
+        CosignJson,
+        "cosign/verify-ok.json",
+        "clean 0 0 0 0 0 in 1 signature of \
+         sha256:76a8d0e8e13ff1849df625a84073cd5662ce03c9bb563884e877035df6b0825d, \
+         Signatures 1",
+    ),
+    (
+        CosignJson,
+        "cosign/verify-attestation.ndjson",
+        "clean 0 0 0 0 0 in 1 signature of application/vnd.in-toto+json, Signatures 1",
+    ),
+    (
+        FlywayJson,
+        "flyway/info-pending.json",
+        "findings 0 0 0 3 0 in 3 migrations of database orders, Pending 3, Applied 0; \
+         first pending low at /src/db/migrations/V1.0__create_orders.sql: 1.0 create \
+         orders is Pending",
+    ),
+    (
+        FlywayJson,
+        "flyway/info-applied.json",
+        "clean 0 0 0 0 0 in 3 migrations of database orders, Pending 0, Applied 3",
+    ),
+    (
+        FlywayJson,
+        "flyway/info-after-broken.json",
+        "findings 0 0 0 1 0 in 4 migrations of database orders, Pending 1, Applied 3; \
+         first pending low at /src/db/broken/V1.3__broken.sql: 1.3 broken is Pending",
+    ),
+    (
+        FlywayJson,
+        "flyway/migrate.json",
+        "clean 0 0 0 0 0 in 2 migrations applied of database orders, Applied 2",
+    ),
+    (
+        FlywayJson,
+        "flyway/migrate-noop.json",
+        "clean 0 0 0 0 0 in 0 migrations applied of database orders, Applied 0",
+    ),
+    (
+        FlywayJson,
+        "flyway/migrate-broken.json",
+        "crashed 0 1 0 0 0 in 0 migrations applied of database orders, Applied 0; first \
+         FAILED_VERSIONED_MIGRATION high at /src/db/broken/V1.3__broken.sql:2: Script \
+         V1.3__broken.sql failed: ERROR: relation \"ordres\" does not exist: Script \
+         V1.3__broken.sql failed: ERROR: relation \"ordres\" does not exist",
+    ),
+    (
+        FlywayJson,
+        "flyway/validate-pending.json",
+        "findings 0 0 0 3 0 in 3 migrations validated of database orders, Pending 3; \
+         first RESOLVED_VERSIONED_MIGRATION_NOT_APPLIED low at \
+         /src/db/migrations/V1.0__create_orders.sql: Detected resolved migration not \
+         applied to database: 1.0.",
+    ),
+    (
+        FlywayJson,
+        "flyway/validate-tampered.json",
+        "findings 0 1 0 0 0 in 1 migration validated of database orders, Pending 0; first \
+         CHECKSUM_MISMATCH high at /src/../mig-tampered/V1.0__create_orders.sql: \
+         Migration checksum mismatch for migration version 1.0",
+    ),
+    (
+        FlywayJson,
+        "flyway/error-bad-flag.json",
+        "crashed 0 0 0 0 0 in 0 migrations: Failed to configure parameters:",
+    ),
+    (
+        FlywayJson,
+        "flyway/error-no-db.json",
+        "crashed 0 0 0 0 0 in 0 migrations: Unable to obtain connection from database \
+         (jdbc:postgresql://127.0.0.1:1/orders) for user 'postgres': Connection to \
+         127.0.0.1:1 refused. Check that the hostname and port are correct and that the \
+         postmaster is accepting TCP/IP connections.",
+    ),
+    (
+        FlywayJson,
+        "flyway/undo-community.json",
+        "crashed 0 0 0 0 0 in 0 migrations: Flyway Redgate Edition Required: undo is not \
+         supported by OSS Edition",
     ),
 ];
 

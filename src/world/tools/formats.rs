@@ -30,6 +30,10 @@ pub(super) fn read(
         F::SonarIssues => super::sonarqube::read_issues,
         F::SonarGate => super::sonarqube::read_gate,
         F::SonarMeasures => super::sonarqube::read_measures,
+        F::Cyclonedx => super::cyclonedx::read,
+        F::Spdx => super::spdx::read,
+        F::FlywayJson => super::flyway::read,
+        F::CosignJson => super::cosign::read,
     };
     let mut json = Json::new(tally.tool.clone(), from)?;
     read(&mut json, tally)?;
@@ -49,9 +53,11 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 11] = [
+const EXITS: [&Exits; 13] = [
     &super::checkov::EXITS,
     &super::conftest::EXITS,
+    &super::cosign::EXITS,
+    &super::flyway::EXITS,
     &super::gitleaks::EXITS,
     &super::hadolint::EXITS,
     &super::kubesec::EXITS,

@@ -35,7 +35,7 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 18] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 26] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
@@ -55,6 +55,14 @@ const BY_KEYS: [(ReportFormat, &[&str]); 18] = [
     (ReportFormat::SonarIssues, &["paging", "hotspots"]),
     (ReportFormat::SonarGate, &["projectStatus"]),
     (ReportFormat::SonarMeasures, &["component"]),
+    (ReportFormat::Cyclonedx, &["bomFormat"]),
+    (ReportFormat::Cyclonedx, &["components"]),
+    (ReportFormat::Spdx, &["spdxVersion"]),
+    (ReportFormat::FlywayJson, &["operation", "flywayVersion"]),
+    (ReportFormat::FlywayJson, &["operation", "migrations"]),
+    (ReportFormat::FlywayJson, &["error"]),
+    (ReportFormat::CosignJson, &["critical"]),
+    (ReportFormat::CosignJson, &["payloadType", "signatures"]),
 ];
 
 fn of_json(head: &str) -> Option<ReportFormat> {

@@ -125,6 +125,8 @@ pub(super) struct Tally<'t> {
     counts: BTreeMap<Severity, u32>,
     measures: BTreeMap<Measure, Finite>,
     each: &'t mut dyn FnMut(Finding),
+    /// Who wants a bill's components, if anybody does.
+    pub(super) components: Option<&'t mut dyn FnMut(Package)>,
 }
 
 /// A finding before it is cleaned.
@@ -152,7 +154,7 @@ pub(super) struct Found<'a> {
 }
 
 impl<'t> Tally<'t> {
-    fn new(origin: &'t Origin<'t>, each: &'t mut dyn FnMut(Finding)) -> Self {
+    pub(super) fn new(origin: &'t Origin<'t>, each: &'t mut dyn FnMut(Finding)) -> Self {
         Self {
             origin,
             tool: Clean::new(origin.tool).cut(60),
@@ -164,6 +166,7 @@ impl<'t> Tally<'t> {
             counts: BTreeMap::new(),
             measures: BTreeMap::new(),
             each,
+            components: None,
         }
     }
 
@@ -285,11 +288,11 @@ impl<'t> Tally<'t> {
 }
 
 /// One line of foreign text: trimmed, secrets masked, clean, and not too long.
-fn line(text: &str) -> Clean {
+pub(super) fn line(text: &str) -> Clean {
     Clean::new(&conceal(text.trim())).cut(LINE_CHARS_MAX)
 }
 
-fn some(text: &str) -> Option<Clean> {
+pub(super) fn some(text: &str) -> Option<Clean> {
     let text = line(text);
     (!text.as_str().is_empty()).then_some(text)
 }
@@ -315,7 +318,7 @@ fn without_tag(name: &str) -> &str {
 }
 
 /// `pkg:npm/%40scope/lodash@4.17.15?arch=x` without what changes at an update.
-fn without_version(purl: &str) -> &str {
+pub(super) fn without_version(purl: &str) -> &str {
     let name = purl.split(['?', '#']).next().unwrap_or(purl);
     match name.rfind('@') {
         Some(at) if at > 0 && name.starts_with("pkg:") => &name[..at],
