@@ -8,9 +8,10 @@ mod real;
 mod table;
 
 use gonogo::release::ReportFormat::{
-    self, CargoJson, CheckovJson, ConftestJson, CosignJson, Cyclonedx, FlywayJson, GitleaksJson,
-    HadolintJson, Junit, KubesecJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures,
-    Spdx, TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
+    self, CargoJson, CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx,
+    FlywayJson, GitleaksJson, HadolintJson, JestJson, Junit, KubesecJson, Lcov, MochaJson,
+    NewmanJson, PlaywrightJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx,
+    TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
@@ -60,7 +61,7 @@ const OLDER: [(ReportFormat, &str); 41] = [
 ];
 
 /// Every format that has a reader.
-const FORMATS: [ReportFormat; 20] = [
+const FORMATS: [ReportFormat; 27] = [
     Junit,
     Sarif,
     CargoJson,
@@ -81,6 +82,13 @@ const FORMATS: [ReportFormat; 20] = [
     Spdx,
     FlywayJson,
     CosignJson,
+    JestJson,
+    MochaJson,
+    NewmanJson,
+    PlaywrightJson,
+    Lcov,
+    Cobertura,
+    CoverageSummary,
 ];
 
 /// Every recorded report that says what it is.
@@ -102,5 +110,5 @@ fn parse(format: ReportFormat, bytes: &[u8]) -> Result<Report, ReadError> {
 
 /// Whether the format is a list of lines or records, of which a part may look whole.
 fn in_records(format: ReportFormat, path: &str) -> bool {
-    matches!(format, TerraformLog) || path == "cosign/verify-attestation.ndjson"
+    matches!(format, TerraformLog | Lcov) || path == "cosign/verify-attestation.ndjson"
 }

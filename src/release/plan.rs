@@ -165,6 +165,20 @@ pub enum ReportFormat {
     FlywayJson,
     /// `cosign verify --output json`: signatures that hold.
     CosignJson,
+    /// `jest --json`: test counts.
+    JestJson,
+    /// `mocha --reporter json`: test counts.
+    MochaJson,
+    /// `newman --reporters json`: assertions.
+    NewmanJson,
+    /// `playwright test --reporter json`: test counts, screenshots of failures.
+    PlaywrightJson,
+    /// lcov: covered lines and branches.
+    Lcov,
+    /// Cobertura XML: covered lines and branches.
+    Cobertura,
+    /// `coverage-summary.json`, as Jest and nyc write it.
+    CoverageSummary,
 }
 
 /// What gonogo does itself.

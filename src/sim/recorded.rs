@@ -45,6 +45,15 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         F::Spdx => (fixture!("syft/backend.spdx.json"), fixture!("syft/backend.spdx.json")),
         F::FlywayJson => (fixture!("flyway/migrate-broken.json"), fixture!("flyway/migrate.json")),
         F::CosignJson => (fixture!("cosign/verify-ok.json"), fixture!("cosign/verify-ok.json")),
+        F::JestJson => (fixture!("jest/fail.json"), fixture!("jest/pass.json")),
+        F::MochaJson => (fixture!("mocha/fail.json"), fixture!("mocha/pass.json")),
+        F::NewmanJson => (fixture!("newman/fail.json"), fixture!("newman/pass.json")),
+        F::PlaywrightJson => (fixture!("playwright/fail.json"), fixture!("playwright/pass.json")),
+        F::Lcov => (fixture!("jest/lcov.info"), fixture!("jest/lcov.info")),
+        F::Cobertura => (fixture!("coverage/cobertura.xml"), fixture!("coverage/cobertura.xml")),
+        F::CoverageSummary => {
+            (fixture!("jest/coverage-summary.json"), fixture!("jest/coverage-summary.json"))
+        }
     };
     if bad { worse } else { well }
 }

@@ -6,8 +6,9 @@ use gonogo::release::{ReportFormat, ReportState, ReportSummary};
 use gonogo::world::tools::{Origin, ReadError, Report, components, diff, read};
 
 use super::{
-    CosignJson, Cyclonedx, HadolintJson, Sarif, SonarIssues, Spdx, TerraformLog, TerraformPlan,
-    fixture, parse,
+    Cobertura, CosignJson, CoverageSummary, Cyclonedx, HadolintJson, JestJson, Lcov, MochaJson,
+    NewmanJson, PlaywrightJson, Sarif, SonarIssues, Spdx, TerraformLog, TerraformPlan, fixture,
+    parse,
 };
 
 fn of(format: ReportFormat, text: &str) -> Report {
@@ -178,4 +179,81 @@ fn no_signature_is_not_verified() {
     let bytes = fixture("cosign/verify-ok.json");
     let state = read(CosignJson, &origin, &bytes).expect("whole").summary.state;
     assert!(matches!(state, ReportState::Crashed { .. }), "{state:?}");
+}
+
+#[test]
+fn a_report_that_counts_more_failures_than_it_lists_is_not_whole() {
+    let table = [
+        (JestJson, "jest/pass.json", r#""numFailedTests":0"#, r#""numFailedTests":2"#),
+        (MochaJson, "mocha/pass.json", r#""failures": 0"#, r#""failures": 2"#),
+        (PlaywrightJson, "playwright/pass.json", r#""unexpected": 0"#, r#""unexpected": 2"#),
+        (NewmanJson, "newman/pass.json", r#""failed":0"#, r#""failed":2"#),
+    ];
+    for (format, path, from, to) in table {
+        let text = String::from_utf8(fixture(path)).expect("utf-8");
+        let text = if text.contains(from) { text } else { text.replace("\": ", "\":") };
+        assert!(text.contains(from), "{path}");
+        let state = of(format, &text.replace(from, to)).summary.state;
+        assert!(matches!(state, ReportState::Crashed { .. }), "{path}: {state:?}");
+    }
+}
+
+#[test]
+fn a_failed_test_in_a_browser_shows_its_screenshot() {
+    let spec = |status: &str, attachments: &str| {
+        format!(
+            r#"{{"config":{{}},"suites":[{{"title":"a.spec.js","suites":[{{"title":"cart",
+            "specs":[{{"title":"adds","file":"a.spec.js","line":3,"tests":[{{"status":"{status}",
+            "projectName":"chromium","results":[{{"error":{{"message":"Error: \u001b[31mno\u001b[39m
+            "}},"attachments":[{attachments}]}}]}}]}}]}}]}}],"stats":{{"unexpected":0}}}}"#
+        )
+        .replace("\n            \"}", "\"}")
+    };
+    let shot = r#"{"contentType":"text/markdown","path":"/src/out/context.md"},
+        {"contentType":"image/png","path":"/src/out/shot.png"}"#;
+    let report = of(PlaywrightJson, &spec("unexpected", shot));
+    let found = &report.findings[0];
+    assert_eq!(found.title.as_str(), "[chromium] cart › adds: no");
+    assert_eq!(found.evidence.as_ref().map(AsRef::as_ref), Some("/src/out/shot.png"));
+    let flaky = of(PlaywrightJson, &spec("flaky", ""));
+    assert_eq!(flaky.summary.tests.map(|tests| (tests.passed, tests.failed)), Some((1, 0)));
+    assert_eq!(flaky.summary.count(gonogo::release::Severity::Medium), 1);
+}
+
+#[test]
+fn coverage_that_cannot_be_is_an_error_and_none_is_not_scanned() {
+    for (format, text) in [
+        (Lcov, "TN:\nSF:a\nLF:1\nLH:2\nend_of_record\n"),
+        (Lcov, "SF:a\nLF:x\nend_of_record\n"),
+        (Lcov, "SF:a\nSF:b\nend_of_record\n"),
+        (Lcov, "LF:1\nLH:1\nend_of_record\n"),
+        (Cobertura, "<coverage line-rate='1' lines-valid='1' lines-covered='2'/>"),
+        (Cobertura, "<coverage generated='1' clover='3.2.0'/>"),
+        (
+            CoverageSummary,
+            r#"{"total":{"lines":{"total":1,"covered":2},"branches":{"total":0,"covered":0}}}"#,
+        ),
+        (CoverageSummary, r#"{"a.js":{}}"#),
+    ] {
+        assert!(parse(format, text.as_bytes()).is_err(), "{text}");
+    }
+    for (format, text) in [
+        (Lcov, "SF:a\nLF:0\nLH:0\nend_of_record\n"),
+        (Cobertura, "<coverage line-rate='1' lines-valid='0' lines-covered='0'/>"),
+        (
+            CoverageSummary,
+            r#"{"total":{"lines":{"total":0,"covered":0},"branches":{"total":0,"covered":0}}}"#,
+        ),
+    ] {
+        let summary = of(format, text).summary;
+        assert!(matches!(summary.state, ReportState::NotScanned { .. }), "{text}");
+        assert!(summary.measures.is_empty(), "{text}: no lines have no coverage");
+    }
+    // Without its sums, Cobertura's lines are counted; those of methods stand there twice.
+    let line = "<line number='1' hits='1'/><line number='2' hits='0'/>";
+    let text = format!(
+        "<coverage line-rate='0.5'><class name='a'><methods><method><lines>{line}</lines></method>\
+         </methods><lines>{line}</lines></class></coverage>"
+    );
+    assert_eq!(of(Cobertura, &text).summary.measure(Measure::LineCoveragePct), Some(50.0));
 }

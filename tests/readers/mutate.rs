@@ -108,7 +108,7 @@ fn t1_depth_is_refused_or_skipped_wherever_it_stands() {
     for (format, path, document) in documents().filter(|(format, ..)| formats.insert(*format)) {
         let mut places = Vec::new();
         collect(&document, String::new(), &mut places);
-        with_each_place(&document, (places.len() / 5).max(1), &marker, |changed| {
+        with_each_place(&document, (places.len() / 3).max(1), &marker, |changed| {
             let text = changed.to_string();
             let deep = text.replace("\"the deep place\"", &format!("{open}{close}"));
             honest(parse(format, deep.as_bytes()), path);

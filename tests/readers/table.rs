@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use gonogo::release::{ReportFormat, ReportState, Severity};
 
 use super::{
-    CheckovJson, ConftestJson, CosignJson, Cyclonedx, FlywayJson, HadolintJson, SemgrepJson,
-    SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, fixture,
-    parse,
+    CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx, FlywayJson,
+    HadolintJson, JestJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, SemgrepJson, SonarGate,
+    SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, fixture, parse,
 };
 
 /// A report, and what [`said`] makes of it.
@@ -347,6 +347,79 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         "flyway/undo-community.json",
         "crashed 0 0 0 0 0 in 0 migrations: Flyway Redgate Edition Required: undo is not \
          supported by OSS Edition",
+    ),
+    (JestJson, "jest/pass.json", "clean 0 0 0 0 0 in 3 tests, 3/0/0"),
+    (
+        JestJson,
+        "jest/fail.json",
+        "findings 0 1 0 0 0 in 4 tests, 3/1/1; first test high at \
+         /src/node/test/broken.test.js:3: orders (broken) counts an empty order as free: \
+         expected 1 but was 0",
+    ),
+    (MochaJson, "mocha/pass.json", "clean 0 0 0 0 0 in 3 tests, 3/0/0"),
+    (
+        MochaJson,
+        "mocha/fail.json",
+        "findings 0 1 0 0 0 in 4 tests, 3/1/1; first test high at \
+         /src/node/test/broken.test.js:3: orders (broken) counts an empty order as free: \
+         expected 1 but was 0",
+    ),
+    (NewmanJson, "newman/pass.json", "clean 0 0 0 0 0 in 4 assertions in 2 requests, 4/0/0"),
+    (
+        NewmanJson,
+        "newman/fail.json",
+        "findings 0 2 0 0 0 in 6 assertions in 3 requests, 4/2/0; first AssertionError \
+         high at missing: missing: status is 200: expected response to have status code \
+         200 but got 404",
+    ),
+    (
+        NewmanJson,
+        "newman/down.json",
+        "findings 0 6 0 0 0 in 4 assertions in 2 requests, 0/4/0; first Error high at \
+         health: health: connect ECONNREFUSED 127.0.0.1:1",
+    ),
+    (PlaywrightJson, "playwright/pass.json", "clean 0 0 0 0 0 in 2 tests, 2/0/0"),
+    (
+        PlaywrightJson,
+        "playwright/fail.json",
+        "findings 0 1 0 0 0 in 3 tests, 2/1/1; first test high at bad.spec.js:2: title is \
+         Shop: expect(page).toHaveTitle(expected) failed",
+    ),
+    (
+        PlaywrightJson,
+        "playwright/down.json",
+        "findings 0 2 0 0 0 in 2 tests, 0/2/0; first test high at ok.spec.js:2: home page \
+         links to the orders: page.goto: net::ERR_UNSAFE_PORT at http://127.0.0.1:1/",
+    ),
+    (
+        PlaywrightJson,
+        "playwright/error-no-browser.json",
+        "crashed 0 2 0 0 0 in 2 tests, 0/2/0; first test high at ok.spec.js:2: home page \
+         links to the orders: browserType.launch: Failed to launch chromium because \
+         execu: the browser could not be launched",
+    ),
+    (
+        PlaywrightJson,
+        "playwright/no-tests.json",
+        "not scanned 0 0 0 0 0 in 0 tests, 0/0/0: Error: No tests found.",
+    ),
+    (
+        Lcov,
+        "jest/lcov.info",
+        "clean 0 0 0 0 0 in 4 of 4 lines covered, 1 file, LineCoveragePct 100, \
+         BranchCoveragePct 100",
+    ),
+    (
+        Cobertura,
+        "coverage/cobertura.xml",
+        "clean 0 0 0 0 0 in 6 of 7 lines covered, 1 file, LineCoveragePct \
+         85.71428571428571, BranchCoveragePct 75",
+    ),
+    (
+        CoverageSummary,
+        "jest/coverage-summary.json",
+        "clean 0 0 0 0 0 in 4 of 4 lines covered, 1 file, LineCoveragePct 100, \
+         BranchCoveragePct 100",
     ),
 ];
 

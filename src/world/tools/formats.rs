@@ -17,6 +17,8 @@ pub(super) fn read(
         F::Junit => return super::junit::read(from, tally),
         F::CargoJson => return super::cargo::read(from, tally),
         F::TerraformLog => return super::terraform::read_log(from, tally),
+        F::Lcov => return super::coverage::read_lcov(from, tally),
+        F::Cobertura => return super::coverage::read_cobertura(from, tally),
         F::Sarif => super::sarif::read,
         F::TrivyJson => super::trivy::read,
         F::GitleaksJson => super::gitleaks::read,
@@ -34,6 +36,11 @@ pub(super) fn read(
         F::Spdx => super::spdx::read,
         F::FlywayJson => super::flyway::read,
         F::CosignJson => super::cosign::read,
+        F::JestJson => super::jest::read,
+        F::MochaJson => super::mocha::read,
+        F::NewmanJson => super::newman::read,
+        F::PlaywrightJson => super::playwright::read,
+        F::CoverageSummary => super::coverage::read_summary,
     };
     let mut json = Json::new(tally.tool.clone(), from)?;
     read(&mut json, tally)?;
@@ -53,14 +60,17 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 13] = [
+const EXITS: [&Exits; 16] = [
     &super::checkov::EXITS,
     &super::conftest::EXITS,
     &super::cosign::EXITS,
     &super::flyway::EXITS,
     &super::gitleaks::EXITS,
     &super::hadolint::EXITS,
+    &super::jest::EXITS,
     &super::kubesec::EXITS,
+    &super::newman::EXITS,
+    &super::playwright::EXITS,
     &super::semgrep::EXITS,
     &super::snyk::EXITS,
     &super::sonarqube::EXITS,

@@ -14,6 +14,9 @@ pub fn guess(head: &[u8]) -> Option<ReportFormat> {
     match head.bytes().next()? {
         b'{' | b'[' => of_json(head),
         b'<' => of_xml(head),
+        b'T' | b'S' if head.starts_with("TN:") || head.starts_with("SF:") => {
+            Some(ReportFormat::Lcov)
+        }
         _ => None,
     }
 }
@@ -29,13 +32,14 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
         let end = tag.find(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))?;
         return match &tag[..end] {
             "testsuites" | "testsuite" => Some(ReportFormat::Junit),
+            "coverage" => Some(ReportFormat::Cobertura),
             _ => None,
         };
     }
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 26] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 33] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
@@ -57,6 +61,13 @@ const BY_KEYS: [(ReportFormat, &[&str]); 26] = [
     (ReportFormat::SonarMeasures, &["component"]),
     (ReportFormat::Cyclonedx, &["bomFormat"]),
     (ReportFormat::Cyclonedx, &["components"]),
+    (ReportFormat::JestJson, &["numFailedTests", "testResults"]),
+    (ReportFormat::MochaJson, &["stats", "tests"]),
+    (ReportFormat::PlaywrightJson, &["config", "suites"]),
+    (ReportFormat::NewmanJson, &["collection", "run"]),
+    (ReportFormat::NewmanJson, &["collection", "environment"]),
+    (ReportFormat::NewmanJson, &["collection"]),
+    (ReportFormat::CoverageSummary, &["total"]),
     (ReportFormat::Spdx, &["spdxVersion"]),
     (ReportFormat::FlywayJson, &["operation", "flywayVersion"]),
     (ReportFormat::FlywayJson, &["operation", "migrations"]),

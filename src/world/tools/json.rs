@@ -5,6 +5,7 @@
 //! of any size is read in little memory; and each byte is parsed once.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::io::BufRead;
 
@@ -17,7 +18,7 @@ use crate::release::Clean;
 const WINDOW_BYTES: usize = 128 << 10;
 /// The largest single element, in bytes. The largest real one quotes a source file.
 const ELEMENT_BYTES_MAX: usize = 32 << 20;
-/// How deep what is skipped may be nested beyond one window.
+/// How deep what is skipped may be nested, at once or beyond one window.
 const DEPTH_MAX: usize = 128;
 
 /// A stream of JSON text, read up to `at`.
@@ -247,6 +248,27 @@ impl<'r> Json<'r> {
         Ok(())
     }
 
+    /// Walks an object whose keys are names: `each` takes the value of every one. A name that
+    /// comes twice is an error.
+    pub(super) fn entries<E>(&mut self, mut each: E) -> Result<(), ReadError>
+    where
+        E: FnMut(&mut Self, &str) -> Result<(), ReadError>,
+    {
+        self.open(b'{', "an object")?;
+        let mut seen = HashSet::new();
+        let mut first = true;
+        while self.another(b'}', first)? {
+            first = false;
+            let key = self.owned::<String>()?;
+            self.colon()?;
+            each(self, &key)?;
+            if !seen.insert(key) {
+                return Err(self.damaged("a name in it comes twice"));
+            }
+        }
+        Ok(())
+    }
+
     /// Walks a list; `each` takes an element. Null is a list without elements.
     pub(super) fn list<E>(&mut self, mut each: E) -> Result<(), ReadError>
     where
@@ -333,6 +355,10 @@ impl<'r> Json<'r> {
         let Some(first) = self.peek()? else { return Err(self.damaged("it ends too early")) };
         if !matches!(first, b'{' | b'[') {
             return self.take(|text| one::<IgnoredAny>(text)).map(|_| true);
+        }
+        let rest = &self.window.as_bytes()[self.at..];
+        if rest.iter().take_while(|byte| **byte == b'[').count() > DEPTH_MAX {
+            return Err(self.damaged(&format!("it is nested deeper than {DEPTH_MAX}")));
         }
         if self.window.len() - self.at < WINDOW_BYTES / 2 && !self.ended {
             self.more()?;

@@ -6,11 +6,9 @@
 
 use std::io::BufRead;
 
-use super::report::{Found, ReadError, Tally};
+use super::outcomes::Failed;
+use super::report::{ReadError, Tally};
 use super::xml::{Piece, Tag, walk};
-use crate::release::Severity;
-use crate::release::finding::FindingKind;
-
 /// As much of a failure's text as a title needs, in bytes.
 const TEXT_BYTES_MAX: usize = 2000;
 
@@ -151,14 +149,12 @@ impl Walk<'_, '_> {
             let place = if case.file.is_empty() { &case.class } else { &case.file };
             self.fail(&case.name, rule, (place, case.line), "failed", why);
         } else if case.skipped {
-            let counts = self.tally.tests();
-            counts.skipped = counts.skipped.saturating_add(1);
+            self.tally.test_skipped();
             if let Some(suite) = self.suites.last_mut() {
                 suite.skipped += 1;
             }
         } else {
-            let counts = self.tally.tests();
-            counts.passed = counts.passed.saturating_add(1);
+            self.tally.test_passed();
         }
     }
 
@@ -170,23 +166,11 @@ impl Walk<'_, '_> {
         word: &str,
         why: &str,
     ) {
-        let counts = self.tally.tests();
-        counts.failed = counts.failed.saturating_add(1);
         if let Some(suite) = self.suites.last_mut() {
             suite.failed += 1;
         }
-        let title = if why.trim().is_empty() { name.to_owned() } else { format!("{name}: {why}") };
-        self.tally.add(&Found {
-            kind: FindingKind::Test,
-            rule,
-            severity: Severity::High,
-            original: word,
-            title: &title,
-            path: if place.is_empty() { name } else { place },
-            line,
-            identity: name,
-            ..Found::default()
-        });
+        let failed = Failed { name, rule, path: place, line, word, why, evidence: "" };
+        self.tally.test_failed(&failed);
     }
 
     /// What a suite declares and its cases do not show counts all the same.

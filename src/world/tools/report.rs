@@ -219,7 +219,7 @@ impl<'t> Tally<'t> {
     }
 
     /// A path as seen from where the tool ran.
-    fn relative<'p>(&self, path: &'p str) -> &'p str {
+    pub(super) fn relative<'p>(&self, path: &'p str) -> &'p str {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let root = self.origin.root.trim_end_matches('/');
         let inner = path.strip_prefix(root).filter(|_| !root.is_empty());
