@@ -9,9 +9,10 @@ mod table;
 
 use gonogo::release::ReportFormat::{
     self, CargoJson, CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx,
-    FlywayJson, GitleaksJson, HadolintJson, JestJson, Junit, KubesecJson, Lcov, MochaJson,
-    NewmanJson, PlaywrightJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx,
-    TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
+    DefenderJson, FlywayJson, GitleaksJson, HadolintJson, JestJson, Junit, K6Summary,
+    KubeBenchJson, KubesecJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SemgrepJson,
+    SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
+    WapitiJson, ZapJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
@@ -61,7 +62,7 @@ const OLDER: [(ReportFormat, &str); 41] = [
 ];
 
 /// Every format that has a reader.
-const FORMATS: [ReportFormat; 27] = [
+const FORMATS: [ReportFormat; 32] = [
     Junit,
     Sarif,
     CargoJson,
@@ -89,6 +90,11 @@ const FORMATS: [ReportFormat; 27] = [
     Lcov,
     Cobertura,
     CoverageSummary,
+    K6Summary,
+    ZapJson,
+    WapitiJson,
+    KubeBenchJson,
+    DefenderJson,
 ];
 
 /// Every recorded report that says what it is.

@@ -179,6 +179,16 @@ pub enum ReportFormat {
     Cobertura,
     /// `coverage-summary.json`, as Jest and nyc write it.
     CoverageSummary,
+    /// `k6 run --summary-export`: thresholds, percentiles, errors, throughput.
+    K6Summary,
+    /// ZAP's JSON report: alerts of a running application.
+    ZapJson,
+    /// `wapiti --format json`: weaknesses of a running application.
+    WapitiJson,
+    /// `kube-bench --json`: the CIS benchmark's five areas.
+    KubeBenchJson,
+    /// Assessments of Microsoft Defender for Cloud.
+    DefenderJson,
 }
 
 /// What gonogo does itself.

@@ -54,6 +54,13 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         F::CoverageSummary => {
             (fixture!("jest/coverage-summary.json"), fixture!("jest/coverage-summary.json"))
         }
+        F::K6Summary => (fixture!("k6/breach.json"), fixture!("k6/pass.json")),
+        F::ZapJson => (fixture!("made/zap.json"), fixture!("made/zap-clean.json")),
+        F::WapitiJson => (fixture!("wapiti/findings.json"), fixture!("wapiti/clean.json")),
+        F::KubeBenchJson => {
+            (fixture!("made/kube-bench.json"), fixture!("made/kube-bench-node.json"))
+        }
+        F::DefenderJson => (fixture!("made/defender.json"), fixture!("made/defender-healthy.json")),
     };
     if bad { worse } else { well }
 }

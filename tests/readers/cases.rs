@@ -1,14 +1,16 @@
 //! What single readers promise beyond their recorded reports.
 
+use std::io::Write as _;
+
 use gonogo::release::Severity::{Critical, High};
 use gonogo::release::finding::Measure;
 use gonogo::release::{ReportFormat, ReportState, ReportSummary};
 use gonogo::world::tools::{Origin, ReadError, Report, components, diff, read};
 
 use super::{
-    Cobertura, CosignJson, CoverageSummary, Cyclonedx, HadolintJson, JestJson, Lcov, MochaJson,
-    NewmanJson, PlaywrightJson, Sarif, SonarIssues, Spdx, TerraformLog, TerraformPlan, fixture,
-    parse,
+    Cobertura, CosignJson, CoverageSummary, Cyclonedx, DefenderJson, HadolintJson, JestJson,
+    K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SonarIssues,
+    Spdx, TerraformLog, TerraformPlan, WapitiJson, ZapJson, fixture, parse,
 };
 
 fn of(format: ReportFormat, text: &str) -> Report {
@@ -256,4 +258,75 @@ fn coverage_that_cannot_be_is_an_error_and_none_is_not_scanned() {
          </methods><lines>{line}</lines></class></coverage>"
     );
     assert_eq!(of(Cobertura, &text).summary.measure(Measure::LineCoveragePct), Some(50.0));
+}
+
+/// What Azure's documentation shows, read where it lies: it is no part of the repository.
+#[test]
+fn defenders_documented_answers_are_read_in_place() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = here.ancestors().map(|at| at.join("shared/samples/azure")).find(|at| at.is_dir());
+    let Some(folder) = folder else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED defenders_documented_answers_are_read_in_place: no shared/samples/azure \
+             beside the checkout; put the examples of azure-rest-api-specs there"
+        );
+        return;
+    };
+    let table = [
+        ("defender-assessments-list.json", [0; 5], "1 assessment, 1 not applicable"),
+        ("defender-subassessments-list.json", [0, 1, 0, 0, 0], "2 assessments"),
+    ];
+    for (name, counts, coverage) in table {
+        let text = std::fs::read(folder.join(name)).expect(name);
+        let whole: serde_json::Value = serde_json::from_slice(&text).expect(name);
+        let body = whole["responses"]["200"]["body"].to_string();
+        let format = gonogo::world::tools::guess(body.as_bytes());
+        assert_eq!(format, Some(DefenderJson), "{name}");
+        let summary = of(DefenderJson, &body).summary;
+        let found = gonogo::release::Severity::ALL.map(|severity| summary.count(severity));
+        assert_eq!((found, summary.coverage.as_str()), (counts, coverage), "{name}");
+    }
+}
+
+#[test]
+fn what_looked_at_nothing_is_not_scanned() {
+    for (format, text) in [
+        (ZapJson, r#"{"@version":"2","site":[]}"#),
+        (KubeBenchJson, r#"{"Controls":[],"Totals":{}}"#),
+        (KubeBenchJson, "[]"),
+        (DefenderJson, r#"{"value":[]}"#),
+        (
+            DefenderJson,
+            r#"{"value":[{"name":"a","properties":{"displayName":"a",
+            "status":{"code":"Healthy"}}}],"nextLink":"https://x/2"}"#,
+        ),
+        (WapitiJson, r#"{"vulnerabilities":{},"infos":{}}"#),
+        (K6Summary, r#"{"metrics":{"http_reqs":{"count":0,"rate":0}}}"#),
+    ] {
+        let state = of(format, text).summary.state;
+        assert!(matches!(state, ReportState::NotScanned { .. }), "{text}: {state:?}");
+    }
+    // The service prints its own form, `az` another.
+    let az = r#"[{"name":"a","displayName":"Turn it on","status":{"code":"Unhealthy"},
+        "resourceDetails":{"Id":"/x/providers/Microsoft.Security/assessments/y"}}]"#;
+    let found = of(DefenderJson, az).findings;
+    assert_eq!(found[0].title.as_str(), "Turn it on");
+}
+
+#[test]
+fn a_summary_of_handle_summary_reads_as_an_export() {
+    let text = r#"{"root_group":{"checks":[{"name":"up","passes":3,"fails":1}],"groups":[]},
+        "metrics":{"http_reqs":{"type":"counter","contains":"default",
+        "values":{"count":4,"rate":2.0}},"http_req_duration":{"type":"trend","contains":"time",
+        "values":{"avg":1,"p(95)":700.5},"thresholds":{"p(95)<500":{"ok":false}}}}}"#;
+    let Report { summary, findings } = of(K6Summary, text);
+    assert_eq!(summary.measure(Measure::P95Ms), Some(700.5));
+    assert_eq!(
+        findings[0].title.as_str(),
+        "http_req_duration does not hold p(95)<500: it is 700.5"
+    );
+    assert_eq!(findings[1].title.as_str(), "up: failed 1 of 4 times");
+    let twice = r#"{"metrics":{"a":{"thresholds":{"x<1":true,"x<1":false}}}}"#;
+    assert!(parse(K6Summary, twice.as_bytes()).is_err());
 }

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use gonogo::release::{ReportFormat, ReportState, Severity};
 
 use super::{
-    CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx, FlywayJson,
-    HadolintJson, JestJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, SemgrepJson, SonarGate,
-    SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, fixture, parse,
+    CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx, DefenderJson,
+    FlywayJson, HadolintJson, JestJson, K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson,
+    PlaywrightJson, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog,
+    TerraformPlan, TfsecJson, WapitiJson, ZapJson, fixture, parse,
 };
 
 /// A report, and what [`said`] makes of it.
@@ -421,6 +422,69 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         "clean 0 0 0 0 0 in 4 of 4 lines covered, 1 file, LineCoveragePct 100, \
          BranchCoveragePct 100",
     ),
+    (
+        K6Summary,
+        "k6/pass.json",
+        "clean 0 0 0 0 0 in 7418 requests, 1 check, 2 thresholds, P95Ms \
+         17.293104899999985, ErrorRatio 0, ThroughputPerS 1482.8662208518595",
+    ),
+    (
+        K6Summary,
+        "k6/breach.json",
+        "findings 0 2 1 0 0 in 1506 requests, 1 check, 2 thresholds, ErrorRatio 1, \
+         ThroughputPerS 501.81267282742084; first p(95)<0.01 high at http_req_duration: \
+         http_req_duration does not hold p(95)<0.01: it is 52.98831525",
+    ),
+    (
+        K6Summary,
+        "k6/down.json",
+        "findings 0 1 1 0 0 in 2 requests, 1 check, 2 thresholds, ErrorRatio 1, \
+         ThroughputPerS 145.34639716440807; first rate<0.01 high at http_req_failed: \
+         http_req_failed does not hold rate<0.01: it is 1",
+    ),
+    (
+        K6Summary,
+        "k6/script-throws.json",
+        "not scanned 0 0 0 0 0 in 0 requests, 0 checks, 0 thresholds: 2 iterations made \
+         no request and no check",
+    ),
+    (
+        ZapJson,
+        "made/zap.json",
+        "findings 0 1 1 1 0 in 1 site; first 40012 high at \
+         http://127.0.0.1:8931/search?q=book: Cross Site Scripting (Reflected)",
+    ),
+    (ZapJson, "made/zap-clean.json", "clean 0 0 0 0 0 in 1 site"),
+    (
+        WapitiJson,
+        "wapiti/findings.json",
+        "findings 0 0 1 2 0 in 3 pages; first Reflected Cross Site Scripting medium at \
+         /search: Reflected Cross Site Scripting vulnerability found via injection in the \
+         parameter q",
+    ),
+    (WapitiJson, "wapiti/clean.json", "clean 0 0 0 0 0 in 1 page"),
+    (WapitiJson, "wapiti/down.json", "not scanned 0 0 0 0 0 in 0 pages: Wapiti crawled no page"),
+    (
+        KubeBenchJson,
+        "made/kube-bench.json",
+        "findings 0 1 0 3 0 in 7 checks in all five areas; first 4.1.1 high at node: \
+         Ensure that the kubelet service file permissions are set to 600 or more \
+         restrictive",
+    ),
+    (
+        KubeBenchJson,
+        "made/kube-bench-node.json",
+        "clean 0 0 0 0 0 in 1 check of node, not of master, etcd, controlplane, policies",
+    ),
+    (
+        DefenderJson,
+        "made/defender.json",
+        "findings 0 1 0 0 0 in 2 assessments, 1 not applicable; first 21300918 high at \
+         /subscriptions/0/resourceGroups/shop/providers/\
+         Microsoft.ContainerService/managedClusters/aks1: \
+         Azure Policy add-on should be installed",
+    ),
+    (DefenderJson, "made/defender-healthy.json", "clean 0 0 0 0 0 in 1 assessment"),
 ];
 
 /// A report in one line: state, findings by severity, coverage, tests, measures, the first of the

@@ -41,6 +41,11 @@ pub(super) fn read(
         F::NewmanJson => super::newman::read,
         F::PlaywrightJson => super::playwright::read,
         F::CoverageSummary => super::coverage::read_summary,
+        F::K6Summary => super::k6::read,
+        F::ZapJson => super::zap::read,
+        F::WapitiJson => super::wapiti::read,
+        F::KubeBenchJson => super::kubebench::read,
+        F::DefenderJson => super::defender::read,
     };
     let mut json = Json::new(tally.tool.clone(), from)?;
     read(&mut json, tally)?;
@@ -60,7 +65,7 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 16] = [
+const EXITS: [&Exits; 17] = [
     &super::checkov::EXITS,
     &super::conftest::EXITS,
     &super::cosign::EXITS,
@@ -68,6 +73,7 @@ const EXITS: [&Exits; 16] = [
     &super::gitleaks::EXITS,
     &super::hadolint::EXITS,
     &super::jest::EXITS,
+    &super::k6::EXITS,
     &super::kubesec::EXITS,
     &super::newman::EXITS,
     &super::playwright::EXITS,

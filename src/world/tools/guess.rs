@@ -39,7 +39,7 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 33] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 38] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
@@ -68,6 +68,11 @@ const BY_KEYS: [(ReportFormat, &[&str]); 33] = [
     (ReportFormat::NewmanJson, &["collection", "environment"]),
     (ReportFormat::NewmanJson, &["collection"]),
     (ReportFormat::CoverageSummary, &["total"]),
+    (ReportFormat::K6Summary, &["metrics", "root_group"]),
+    (ReportFormat::ZapJson, &["@version", "@generated"]),
+    (ReportFormat::WapitiJson, &["classifications"]),
+    (ReportFormat::KubeBenchJson, &["Controls"]),
+    (ReportFormat::KubeBenchJson, &["node_type", "tests"]),
     (ReportFormat::Spdx, &["spdxVersion"]),
     (ReportFormat::FlywayJson, &["operation", "flywayVersion"]),
     (ReportFormat::FlywayJson, &["operation", "migrations"]),
@@ -79,7 +84,10 @@ const BY_KEYS: [(ReportFormat, &[&str]); 33] = [
 fn of_json(head: &str) -> Option<ReportFormat> {
     let keys = outer_keys(head);
     let has = |key: &&str| keys.iter().any(|own| own == key);
-    BY_KEYS.iter().find(|(_, all)| all.iter().all(has)).map(|(format, _)| *format)
+    let known = BY_KEYS.iter().find(|(_, all)| all.iter().all(has)).map(|(format, _)| *format);
+    // Every answer of Azure is a list called value: only what stands in it tells them apart.
+    let azure = || head.contains("/providers/Microsoft.Security/assessments/");
+    known.or_else(|| azure().then_some(ReportFormat::DefenderJson))
 }
 
 /// The keys of the outermost object, or of the first object of the outermost list.

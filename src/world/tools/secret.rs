@@ -81,7 +81,7 @@ fn struck_out(value: &str) -> bool {
 }
 
 /// How a token begins, how many characters follow at least, and which besides letters and digits.
-const TOKENS: [(&str, usize, &str); 34] = [
+const TOKENS: [(&str, usize, &str); 35] = [
     ("AKIA", 12, ""),
     ("ASIA", 12, ""),
     ("ghp_", 16, ""),
@@ -116,6 +116,7 @@ const TOKENS: [(&str, usize, &str); 34] = [
     ("sig=", 20, "%+/="),
     ("Bearer ", 12, "-_.~+/="),
     ("Basic ", 12, "+/="),
+    ("Cookie: ", 8, "-_.~+/=%;, "),
 ];
 
 /// Words in the names of things that hold secrets.
@@ -484,6 +485,8 @@ mod tests {
             ),
             ("&#34;Secret&#34;: &#34;hunter22&#34;,", "&#34;Secret&#34;: &#34;•••&#34;,"),
             ("Authorization: Bearer abcdefgh12345678", "Authorization: Bearer •••"),
+            ("Cookie: sid=a1b2c3d4; lang=en\r\nHost: x", "Cookie: •••\r\nHost: x"),
+            ("MissingApiTokenError: `snyk` needs one", "MissingApiTokenError: `snyk` needs one"),
         ];
         for (text, expected) in table {
             assert_eq!(conceal(text), expected, "{text}");
