@@ -3,6 +3,7 @@
 mod ask;
 mod dispatch;
 mod engine;
+mod findings;
 mod reach;
 mod records;
 mod rehearse;
@@ -13,6 +14,7 @@ mod timeline;
 mod verify;
 
 pub use dispatch::dispatch;
+pub use findings::{Ask as FindingsAsk, findings};
 pub use rehearse::{Flight, prepare};
 pub use releases::releases;
 pub use show::show;

@@ -5,9 +5,11 @@
 pub mod audit;
 mod commands;
 mod ends;
+pub mod findings;
 pub mod json;
 pub mod line;
 mod place;
+mod sarif;
 pub mod script;
 pub mod summary;
 mod table;

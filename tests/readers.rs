@@ -1,6 +1,7 @@
 //! The report readers on what the real tools wrote, and on what a hostile or broken one might.
 
 mod cases;
+mod command;
 mod hostile;
 mod mutate;
 mod native;

@@ -14,7 +14,8 @@ use crate::config::args::{self, Args, Look, Sub};
 use crate::config::{self, Paths};
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
-use crate::release::{Ask, Clean, ReleaseId, Via};
+use crate::release::{Ask, Clean, ReleaseId, Severity, Via};
+use crate::report::findings::Form as Print;
 use crate::tui;
 use crate::world::Clock;
 
@@ -32,6 +33,7 @@ pub fn dispatch(args: Args) -> Result<Exit, Report> {
             tui::reset().wrap_err("failed to repair the terminal")?;
             Ok(Exit::Released)
         }
+        Some(Sub::Findings(args)) => findings(args),
         Some(Sub::Schema(args)) => schema(&args),
         Some(Sub::Completions(args)) => {
             let mut out = std::io::stdout();
@@ -241,6 +243,24 @@ fn restore(local: &Local, args: args::Restore) -> Result<Exit, Report> {
         }
     };
     runtime()?.block_on(ask::ask(local, args.release, make, &mut std::io::stdout()))
+}
+
+fn findings(args: args::Findings) -> Result<Exit, Report> {
+    let fail_on = args.fail_on.map(|limit| match limit {
+        args::Limit::Critical => Severity::Critical,
+        args::Limit::High => Severity::High,
+        args::Limit::Medium => Severity::Medium,
+        args::Limit::Low => Severity::Low,
+        args::Limit::Unknown => Severity::Unknown,
+    });
+    let form = match args.format {
+        args::Print::Table => Print::Table,
+        args::Print::Json => Print::Json,
+        args::Print::Sarif => Print::Sarif,
+        args::Print::Markdown => Print::Markdown,
+    };
+    let ask = super::FindingsAsk { files: args.files, read_as: args.read_as, fail_on, form };
+    super::findings(&ask, &mut std::io::stdout())
 }
 
 fn schema(args: &args::Schema) -> Result<Exit, Report> {

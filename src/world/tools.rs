@@ -15,6 +15,7 @@ mod cosign;
 mod coverage;
 mod cyclonedx;
 mod defender;
+mod file;
 mod flyway;
 mod formats;
 mod gitleaks;
@@ -47,6 +48,7 @@ mod xml;
 mod zap;
 
 pub use bom::{BomDiff, components, diff};
+pub use file::{FileError, read_file};
 pub use guess::{GUESS_BYTES, guess};
 pub use report::{FINDINGS_MAX, Origin, ReadError, Report, Summary, WORST_MAX, read, stream};
 pub use secret::{Key, conceal_report};

@@ -93,6 +93,21 @@ pub fn stream(
 /// # Errors
 /// As [`stream`].
 pub fn read(format: ReportFormat, origin: &Origin<'_>, bytes: &[u8]) -> Result<Report, ReadError> {
+    let (summary, findings) = collect(format, origin, &mut &*bytes)?;
+    let Summary { tool, state, coverage, covered, tests, counts, measures } = summary;
+    let worst = findings.iter().take(WORST_MAX).cloned().collect();
+    let digest = Digest::of(bytes);
+    let summary =
+        ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures };
+    Ok(Report { summary, findings })
+}
+
+/// Reads a report, and keeps its worst findings.
+pub(super) fn collect(
+    format: ReportFormat,
+    origin: &Origin<'_>,
+    from: &mut dyn BufRead,
+) -> Result<(Summary, Vec<Finding>), ReadError> {
     let mut kept: BTreeMap<Severity, Vec<Finding>> = BTreeMap::new();
     let mut each = |finding: Finding| {
         let same = kept.entry(finding.severity).or_default();
@@ -100,15 +115,10 @@ pub fn read(format: ReportFormat, origin: &Origin<'_>, bytes: &[u8]) -> Result<R
             same.push(finding);
         }
     };
-    let Summary { tool, state, coverage, covered, tests, counts, measures } =
-        stream(format, origin, &mut &*bytes, &mut each)?;
+    let summary = stream(format, origin, from, &mut each)?;
     // Severities are ordered worst first, and within one the report's own order stays.
-    let findings: Vec<Finding> = kept.into_values().flatten().take(FINDINGS_MAX).collect();
-    let worst = findings.iter().take(WORST_MAX).cloned().collect();
-    let digest = Digest::of(bytes);
-    let summary =
-        ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures };
-    Ok(Report { summary, findings })
+    let findings = kept.into_values().flatten().take(FINDINGS_MAX).collect();
+    Ok((summary, findings))
 }
 
 /// What a reader adds up.
