@@ -3,6 +3,7 @@
 mod ask;
 mod dispatch;
 mod engine;
+mod findings;
 mod plain;
 mod reach;
 mod records;
@@ -17,6 +18,7 @@ mod timeline;
 mod verify;
 
 pub use dispatch::{asked, dispatch};
+pub use findings::{Ask as FindingsAsk, findings};
 pub use rehearse::{Flight, prepare};
 pub use releases::releases;
 pub use replay::{Stage, replay};

@@ -9,7 +9,7 @@ mod due;
 mod effect;
 mod event;
 mod evidence;
-mod finding;
+pub mod finding;
 mod gate;
 mod id;
 mod owed;

@@ -5,6 +5,7 @@ pub mod apiserver;
 pub mod database;
 pub mod prometheus;
 mod promql;
+mod recorded;
 pub mod scenario;
 pub mod shop;
 mod stage;

@@ -1,13 +1,24 @@
 //! The report readers on what the real tools wrote, and on what a hostile or broken one might.
 
+mod cases;
+mod command;
 mod hostile;
+mod mutate;
+mod native;
 mod real;
+mod table;
 
-use gonogo::release::ReportFormat::{self, CargoJson, Junit, Sarif};
-use gonogo::world::tools::{ReadError, Report, read};
+use gonogo::release::ReportFormat::{
+    self, CargoJson, CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx,
+    DefenderJson, FlywayJson, GitleaksJson, HadolintJson, JestJson, Junit, K6Summary,
+    KubeBenchJson, KubesecJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SemgrepJson,
+    SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
+    WapitiJson, ZapJson,
+};
+use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 
-/// Every recorded report, with its format.
-const FIXTURES: [(ReportFormat, &str); 24] = [
+/// Recorded reports, with their formats; the others stand in [`table::TABLE`].
+const OLDER: [(ReportFormat, &str); 41] = [
     (Sarif, "gitleaks/findings.sarif"),
     (Sarif, "gitleaks/clean.sarif"),
     (Sarif, "checkov/findings.sarif"),
@@ -32,13 +43,79 @@ const FIXTURES: [(ReportFormat, &str); 24] = [
     (CargoJson, "cargo/clippy-warnings.json"),
     (CargoJson, "cargo/clippy-denied.json"),
     (CargoJson, "cargo/build-script-fails.json"),
+    (TrivyJson, "trivy/clean.json"),
+    (TrivyJson, "trivy/config-clean.json"),
+    (TrivyJson, "trivy/config-docker.json"),
+    (TrivyJson, "trivy/config.json"),
+    (TrivyJson, "trivy/error-parse-tf.json"),
+    (TrivyJson, "trivy/license.json"),
+    (TrivyJson, "trivy/sbom-scan.json"),
+    (TrivyJson, "trivy/secret.json"),
+    (TrivyJson, "trivy/vuln-critical-only.json"),
+    (TrivyJson, "trivy/vuln-minidb.json"),
+    (GitleaksJson, "gitleaks/dir.json"),
+    (GitleaksJson, "gitleaks/findings.json"),
+    (GitleaksJson, "gitleaks/findings-redacted.json"),
+    (KubesecJson, "kubesec/clean.json"),
+    (KubesecJson, "kubesec/error-invalid-manifest.json"),
+    (KubesecJson, "kubesec/error-offline-no-schema.json"),
+    (KubesecJson, "kubesec/findings.json"),
 ];
+
+/// Every format that has a reader.
+const FORMATS: [ReportFormat; 32] = [
+    Junit,
+    Sarif,
+    CargoJson,
+    TrivyJson,
+    GitleaksJson,
+    KubesecJson,
+    SemgrepJson,
+    CheckovJson,
+    TfsecJson,
+    HadolintJson,
+    ConftestJson,
+    TerraformPlan,
+    TerraformLog,
+    SonarIssues,
+    SonarGate,
+    SonarMeasures,
+    Cyclonedx,
+    Spdx,
+    FlywayJson,
+    CosignJson,
+    JestJson,
+    MochaJson,
+    NewmanJson,
+    PlaywrightJson,
+    Lcov,
+    Cobertura,
+    CoverageSummary,
+    K6Summary,
+    ZapJson,
+    WapitiJson,
+    KubeBenchJson,
+    DefenderJson,
+];
+
+/// Every recorded report that says what it is.
+fn fixtures() -> impl Iterator<Item = (ReportFormat, &'static str)> {
+    let others = table::TABLE.iter().map(|(format, path, _)| (*format, *path));
+    OLDER.into_iter().chain(others).filter(|(_, path)| *path != "hadolint/clean.json")
+}
 
 fn fixture(path: &str) -> Vec<u8> {
     let full = format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&full).unwrap_or_else(|e| panic!("{full}: {e}"))
 }
 
-fn parse(format: ReportFormat, mut bytes: &[u8]) -> Result<Report, ReadError> {
-    read(format, "a.step", &mut bytes)
+static KEY: Key = Key::new([7; 32]);
+
+fn parse(format: ReportFormat, bytes: &[u8]) -> Result<Report, ReadError> {
+    read(format, &Origin { tool: "a.step", key: Some(&KEY), ..Origin::default() }, bytes)
+}
+
+/// Whether the format is a list of lines or records, of which a part may look whole.
+fn in_records(format: ReportFormat, path: &str) -> bool {
+    matches!(format, TerraformLog | Lcov) || path == "cosign/verify-attestation.ndjson"
 }

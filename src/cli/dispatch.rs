@@ -17,7 +17,8 @@ use crate::config::{self, Paths};
 use crate::engine::handle::Link;
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
-use crate::release::{Ask, Clean, Release, ReleaseId, Via};
+use crate::release::{Ask, Clean, Release, ReleaseId, Severity, Via};
+use crate::report::findings::Form as Print;
 use crate::report::line::LineSettings;
 use crate::report::plain::PlainSettings;
 use crate::tui;
@@ -37,6 +38,7 @@ pub fn dispatch(args: Args) -> Result<Exit, Report> {
             tui::reset().wrap_err("failed to repair the terminal")?;
             Ok(Exit::Released)
         }
+        Some(Sub::Findings(args)) => findings(args),
         Some(Sub::Schema(args)) => schema(&args),
         Some(Sub::Completions(args)) => {
             let mut out = std::io::stdout();
@@ -347,6 +349,24 @@ pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
         },
         _ => return None,
     })
+}
+
+fn findings(args: args::Findings) -> Result<Exit, Report> {
+    let fail_on = args.fail_on.map(|limit| match limit {
+        args::Limit::Critical => Severity::Critical,
+        args::Limit::High => Severity::High,
+        args::Limit::Medium => Severity::Medium,
+        args::Limit::Low => Severity::Low,
+        args::Limit::Unknown => Severity::Unknown,
+    });
+    let form = match args.format {
+        args::Print::Table => Print::Table,
+        args::Print::Json => Print::Json,
+        args::Print::Sarif => Print::Sarif,
+        args::Print::Markdown => Print::Markdown,
+    };
+    let ask = super::FindingsAsk { files: args.files, read_as: args.read_as, fail_on, form };
+    super::findings(&ask, &mut std::io::stdout())
 }
 
 fn schema(args: &args::Schema) -> Result<Exit, Report> {

@@ -81,6 +81,8 @@ pub enum Sub {
     Report(ReportArgs),
     /// Check a journal: chain, checksums, invariants
     Verify(Which),
+    /// Read reports of scanners and tests, outside of any release
+    Findings(Findings),
     /// Print the JSON Schema of a configuration file
     Schema(Schema),
     /// Print the completion script of a shell
@@ -245,6 +247,40 @@ pub struct ReportArgs {
     /// As one HTML page that loads nothing, instead of Markdown
     #[arg(long)]
     pub html: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Findings {
+    /// Reports of any of the supported tools; which it is, their beginning tells
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// The format of all of them, as a plan names it: trivy-json, sarif, junit …
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub read_as: Option<String>,
+    /// End with code 3 if anything is as bad, or was not scanned
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub fail_on: Option<Limit>,
+    /// How to print what was read
+    #[arg(long, value_enum, default_value_t = Print::Table)]
+    pub format: Print,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Limit {
+    Critical,
+    High,
+    Medium,
+    Low,
+    /// Findings that no severity is known of count too
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Print {
+    Table,
+    Json,
+    Sarif,
+    Markdown,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,11 +5,22 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Clean, Digest};
+use super::{Clean, Digest, Finite};
 
 /// How bad a finding is, worst first, after each tool's own words were normalised.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -18,6 +29,7 @@ pub enum Severity {
     Medium,
     Low,
     /// The tool gave no severity, or one that is not understood.
+    #[default]
     Unknown,
 }
 
@@ -35,6 +47,57 @@ impl Severity {
     }
 }
 
+/// What sort of thing was found, whichever tool found it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A package with a known weakness.
+    Vulnerability,
+    /// Infrastructure, image or cluster settings.
+    Misconfiguration,
+    Secret,
+    Licence,
+    /// A weakness or fault in source code.
+    Code,
+    /// A test that failed.
+    Test,
+    /// Something that will be changed, a Terraform resource for one.
+    Change,
+    /// A measure beyond its limit: a k6 threshold, a condition of a quality gate.
+    Limit,
+    /// What a running application answered to an attack.
+    Dynamic,
+    #[default]
+    Other,
+}
+
+/// The package that a finding is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Package {
+    pub name: Clean,
+    /// Its package URL, where the tool gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purl: Option<Clean>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Clean>,
+    /// The version, or the versions, in which the finding is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Clean>,
+}
+
 /// One thing a tool found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
@@ -46,8 +109,51 @@ pub struct Finding {
     pub title: Clean,
     /// `src/pay.rs:88`, or a resource's or test's name.
     pub location: Clean,
-    /// Stays the same over moved lines, new image tags and new builds.
+    /// Stays the same over moved lines, new image tags and new builds. Findings that only their
+    /// lines tell apart share one: count them, do not only look for it.
     pub fingerprint: Digest,
+    #[serde(default, skip_serializing_if = "is_other")]
+    pub kind: FindingKind,
+    /// What is configured, tested or changed: `Deployment/api`, `azurerm_storage_account.logs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Clean>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+    /// What to do about it, where the tool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Clean>,
+    /// What the tool quotes, secrets masked; the path of a screenshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Clean>,
+    /// Which secret it is, as a hash with this installation's key: equal for the same secret
+    /// wherever and by whatever tool it is found, and of no use to whoever lacks the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Digest>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_other(kind: &FindingKind) -> bool {
+    *kind == FindingKind::Other
+}
+
+impl Default for Finding {
+    fn default() -> Self {
+        Self {
+            tool: Clean::default(),
+            rule: Clean::default(),
+            severity: Severity::default(),
+            original: None,
+            title: Clean::default(),
+            location: Clean::default(),
+            fingerprint: Digest::zero(),
+            kind: FindingKind::default(),
+            resource: None,
+            package: None,
+            fix: None,
+            evidence: None,
+            secret: None,
+        }
+    }
 }
 
 /// The four states of a report. Only the first two say anything about what was looked at.
@@ -75,6 +181,41 @@ pub struct TestCounts {
     pub skipped: u32,
 }
 
+/// A number that a report gives besides its findings, for a gate to hold against a limit.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The lowest score of what was rated (Kubesec).
+    Score,
+    /// Covered lines among all, in percent.
+    LineCoveragePct,
+    /// Covered branches among all, in percent.
+    BranchCoveragePct,
+    /// Terraform resources that a plan creates, changes in place, destroys, replaces.
+    Created,
+    Changed,
+    Destroyed,
+    Replaced,
+    /// Resources that hold data, destroyed or replaced.
+    StatefulLost,
+    /// Migrations that have not been applied.
+    Pending,
+    /// Migrations that were applied.
+    Applied,
+    /// 95th percentile of response times, in milliseconds.
+    P95Ms,
+    /// Failed requests among all: 0.01 is one in a hundred.
+    ErrorRatio,
+    /// Requests a second.
+    ThroughputPerS,
+    /// Components of a bill of materials.
+    Components,
+    /// Signatures that were verified.
+    Signatures,
+}
+
 /// What the journal keeps of a report: its digest, what was looked at, how much was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportSummary {
@@ -91,10 +232,18 @@ pub struct ReportSummary {
     pub worst: Vec<Finding>,
     /// Of the stored, masked report.
     pub digest: Digest,
+    /// Numbers besides the findings: a score, a coverage, a percentile.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<Measure, Finite>,
 }
 
 impl ReportSummary {
     pub fn count(&self, severity: Severity) -> u32 {
         self.counts.get(&severity).copied().unwrap_or(0)
+    }
+
+    /// A number besides the findings, in the measure's own unit.
+    pub fn measure(&self, measure: Measure) -> Option<f64> {
+        self.measures.get(&measure).map(|number| number.get())
     }
 }

@@ -120,7 +120,9 @@ pub struct ReportFile {
 }
 
 /// The report formats that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportFormat {
     /// JUnit XML: test counts; failed tests become findings.
@@ -129,6 +131,64 @@ pub enum ReportFormat {
     Sarif,
     /// `cargo … --message-format json`: compiler and lint messages as findings.
     CargoJson,
+    /// `trivy … --format json`: vulnerabilities, misconfigurations, secrets, licences.
+    TrivyJson,
+    /// `gitleaks … --report-format json`: secrets.
+    GitleaksJson,
+    /// `kubesec scan`: a score, and what would raise it.
+    KubesecJson,
+    /// `semgrep … --json`: weaknesses in code.
+    SemgrepJson,
+    /// `checkov … --output json`: misconfigurations, of one framework or of several.
+    CheckovJson,
+    /// `tfsec … --format json`: misconfigurations.
+    TfsecJson,
+    /// `hadolint --format json`: faults in Dockerfiles.
+    HadolintJson,
+    /// `conftest test … --output json`: broken policies.
+    ConftestJson,
+    /// `terraform show -json`, of a saved plan: what it changes, destroys, replaces.
+    TerraformPlan,
+    /// `terraform … -json`: the stream of messages of a plan or an apply.
+    TerraformLog,
+    /// The issues or hotspots that `SonarQube`'s web API answers.
+    SonarIssues,
+    /// `SonarQube`'s quality gate with its conditions.
+    SonarGate,
+    /// `SonarQube`'s measures of a component: coverage.
+    SonarMeasures,
+    /// CycloneDX JSON: components, and vulnerabilities where there are some.
+    Cyclonedx,
+    /// SPDX JSON: components.
+    Spdx,
+    /// `flyway -outputType=json info`, `migrate` or `validate`.
+    FlywayJson,
+    /// `cosign verify --output json`: signatures that hold.
+    CosignJson,
+    /// `jest --json`: test counts.
+    JestJson,
+    /// `mocha --reporter json`: test counts.
+    MochaJson,
+    /// `newman --reporters json`: assertions.
+    NewmanJson,
+    /// `playwright test --reporter json`: test counts, screenshots of failures.
+    PlaywrightJson,
+    /// lcov: covered lines and branches.
+    Lcov,
+    /// Cobertura XML: covered lines and branches.
+    Cobertura,
+    /// `coverage-summary.json`, as Jest and nyc write it.
+    CoverageSummary,
+    /// `k6 run --summary-export`: thresholds, percentiles, errors, throughput.
+    K6Summary,
+    /// ZAP's JSON report: alerts of a running application.
+    ZapJson,
+    /// `wapiti --format json`: weaknesses of a running application.
+    WapitiJson,
+    /// `kube-bench --json`: the CIS benchmark's five areas.
+    KubeBenchJson,
+    /// Assessments of Microsoft Defender for Cloud.
+    DefenderJson,
 }
 
 /// What gonogo does itself.

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::watch;
 
+use super::recorded::recorded;
 use super::scenario::Play;
 use super::witness::{Deed, Eyes};
 use crate::release::{Plan, ReportFile, ReportFormat, Step, StepId};
@@ -95,6 +96,10 @@ async fn perform(step: Step, play: Play, takes: Duration, stage: Stage) -> Cause
             say(&format!("{tool}: {} {}%", step.title, line * 100 / LINES));
         }
     }
+    if step.report.as_ref().is_some_and(|report| report.format == ReportFormat::GitleaksJson) {
+        // Its report of nothing does not say what was scanned, its log does.
+        stage.print(Stream::Stderr, "41 commits scanned.\n");
+    }
     for line in &play.log {
         stage.print(Stream::Stderr, format!("{line}\n"));
     }
@@ -116,6 +121,7 @@ fn report_text(tool: &str, report: &ReportFile, play: &Play) -> String {
         ReportFormat::Junit => junit(tool, play.tests_failed),
         ReportFormat::Sarif => sarif(tool, play.findings),
         ReportFormat::CargoJson => "{\"reason\":\"build-finished\",\"success\":true}".to_owned(),
+        format => recorded(format, play.findings > 0 || play.tests_failed > 0).to_owned(),
     }
 }
 

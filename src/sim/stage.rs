@@ -21,6 +21,7 @@ use crate::world::disk::{self, DiskError};
 use crate::world::kubernetes::Cluster;
 use crate::world::metrics::{Metrics, MetricsSettings};
 use crate::world::shell::Shell;
+use crate::world::tools::Key;
 use crate::world::{Board, Clock, Probe, Site, World};
 use serde_json::Value;
 
@@ -69,7 +70,7 @@ impl Theatre {
     /// The same world as a new engine finds it: everything stands as it was, and what the engine
     /// before had in memory is gone.
     pub fn reopened(&self) -> Arc<World> {
-        let World { release, clock, shell, steps, workspace, env, secrets, site, .. } =
+        let World { release, clock, shell, steps, workspace, env, secrets, key, site, .. } =
             &*self.world;
         Arc::new(World {
             release: release.clone(),
@@ -79,6 +80,7 @@ impl Theatre {
             workspace: workspace.clone(),
             env: env.clone(),
             secrets: secrets.clone(),
+            key: key.clone(),
             site: site.clone(),
             metrics: self.world.metrics.clone(),
             database: self.world.database.clone(),
@@ -140,6 +142,7 @@ fn build_under(settings: Settings, eyes: &Eyes) -> Result<Theatre, StageError> {
         workspace,
         env: BTreeMap::new(),
         secrets,
+        key: Some(Key::new([0; 32])),
         site: Some(site(&cluster, &shop, &clock, &revision, rng.u64(..))?),
         metrics: Some(metrics),
         database: Some(Arc::new(database.clone())),

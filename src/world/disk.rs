@@ -56,6 +56,25 @@ pub fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), DiskError
     write().map_err(|source| DiskError::Io { path: path.clone(), source })
 }
 
+/// Fills `into` with bytes that nobody can guess, from the operating system.
+pub fn random(into: &mut [u8]) -> Result<(), DiskError> {
+    let path = Path::new("/dev/urandom");
+    let read = File::open(path).and_then(|mut file| file.read_exact(into));
+    read.map_err(|source| DiskError::Io { path: path.to_owned(), source })
+}
+
+/// Makes a file with these bytes that only this user may read; false where there is one already.
+pub fn create_private(path: &Path, bytes: &[u8]) -> Result<bool, DiskError> {
+    let failed = |source| DiskError::Io { path: path.to_owned(), source };
+    let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    Ok(true)
+}
+
 /// The files in `folder` whose names end in `.end`, in the order of their names; none where there
 /// is no such folder.
 pub fn list(folder: &Path, end: &str) -> Result<Vec<PathBuf>, DiskError> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::{self, DiskError};
 use super::notify::{Channel, Notifier};
 use super::shell::{Capture, Shell};
+use super::tools::Key;
 use super::web::{Web, WebError};
 use super::{Board, Clock, World};
 use crate::release::{BuiltIn, Clean, Plan, ReleaseId, Secret, SecretName, ShortSecret, Step};
@@ -90,6 +91,7 @@ pub fn live(settings: LiveSettings, plan: &Plan, clock: Clock) -> Result<World, 
         workspace: settings.workspace,
         env: settings.env,
         secrets,
+        key: Key::of_installation(&settings.secrets),
         site: None,
         metrics: None,
         database: None,

@@ -14,6 +14,7 @@ use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::postgres::Database;
 use super::shell::Shell;
+use super::tools::Key;
 use super::web::Web;
 use crate::release::{Clean, Fault, ReleaseId, Secret, SecretName, Slot, Timestamp};
 
@@ -29,6 +30,8 @@ pub struct World {
     /// The environment that commands get, before their own additions.
     pub env: BTreeMap<String, String>,
     pub secrets: BTreeMap<SecretName, Secret>,
+    /// Tells secrets apart that reports quote; without it they all look the same.
+    pub key: Option<Key>,
     pub site: Option<Site>,
     pub metrics: Option<Metrics>,
     pub database: Option<Arc<dyn Database>>,

@@ -1,13 +1,54 @@
 //! Reads what scanners, linters and test runners report, into one model.
 //!
-//! A reader is a pure function from bytes to a [`Report`], or to a [`ReadError`] that names the
-//! tool and the place. It never guesses: a report that is cut, empty or of another form is an
-//! error, and one that looked at nothing is `NotScanned`, never clean.
+//! A plan's step names the command; a reader knows only what the program then writes. It is a
+//! pure function from a stream to findings, given out one after the other, and a [`Summary`]; or
+//! to a [`ReadError`] that names the tool and the byte. It never guesses: a report that is cut,
+//! empty or of another form is an error, and one that looked at nothing is `NotScanned`, never
+//! clean. Exit codes lie both ways, so each program's stand beside its reader, and may only make a
+//! report worse.
 
+mod bom;
 mod cargo;
+mod checkov;
+mod conftest;
+mod cosign;
+mod coverage;
+mod cyclonedx;
+mod defender;
+mod file;
+mod flyway;
+mod formats;
+mod gitleaks;
+mod guess;
+mod hadolint;
+mod jest;
+mod json;
 mod junit;
+mod k6;
+mod kubebench;
+mod kubesec;
 mod libtest;
+mod lines;
+mod mocha;
+mod newman;
+mod outcomes;
+mod playwright;
 mod report;
 mod sarif;
+mod secret;
+mod semgrep;
+mod snyk;
+mod sonarqube;
+mod spdx;
+mod terraform;
+mod tfsec;
+mod trivy;
+mod wapiti;
+mod xml;
+mod zap;
 
-pub use report::{FINDINGS_MAX, REPORT_BYTES_MAX, ReadError, Report, WORST_MAX, read};
+pub use bom::{BomDiff, components, diff};
+pub use file::{FileError, read_file};
+pub use guess::{GUESS_BYTES, guess};
+pub use report::{FINDINGS_MAX, Origin, ReadError, Report, Summary, WORST_MAX, read, stream};
+pub use secret::{Key, conceal_report};

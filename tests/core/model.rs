@@ -237,6 +237,7 @@ pub(crate) fn report(mood: Mood) -> ReportSummary {
         counts: counts.into_iter().collect(),
         worst: Vec::new(),
         digest: Digest::of(b"report"),
+        measures: std::collections::BTreeMap::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use gonogo::journal::{Disk, Journal, Mode, reader};
+use gonogo::release::finding::{FindingKind, Measure, Package};
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
     CardRollout, Cause, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
@@ -290,21 +291,33 @@ fn report() -> Any<ReportSummary> {
         failed,
         skipped,
     });
-    let finding =
-        (clean(), clean(), one_of(&Severity::ALL), of(clean()), clean(), clean(), digest())
-            .prop_map(|f| Finding {
-                tool: f.0,
-                rule: f.1,
-                severity: f.2,
-                original: f.3,
-                title: f.4,
-                location: f.5,
-                fingerprint: f.6,
-            });
+    let known = (clean(), clean(), one_of(&Severity::ALL), of(clean()), clean(), clean(), digest());
+    let kinds = one_of(&[FindingKind::Other, FindingKind::Vulnerability, FindingKind::Secret]);
+    let package = (clean(), of(clean()), of(clean()), of(clean()))
+        .prop_map(|(name, purl, installed, fixed)| Package { name, purl, installed, fixed });
+    let more = (kinds, of(clean()), of(package.boxed()), of(clean()), of(clean()), of(digest()));
+    let finding = (known, more).prop_map(|(f, more)| Finding {
+        tool: f.0,
+        rule: f.1,
+        severity: f.2,
+        original: f.3,
+        title: f.4,
+        location: f.5,
+        fingerprint: f.6,
+        kind: more.0,
+        resource: more.1,
+        package: more.2,
+        fix: more.3,
+        evidence: more.4,
+        secret: more.5,
+    });
+    let measures =
+        btree_map(one_of(&[Measure::Score, Measure::P95Ms, Measure::Destroyed]), finite(), 0..3);
     let head = (clean(), state, clean(), any::<u64>());
-    (head, of(tests), limits(), few(finding.boxed()), digest())
-        .prop_map(|((tool, state, coverage, covered), tests, counts, worst, digest)| {
-            ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest }
+    (head, of(tests), limits(), few(finding.boxed()), digest(), measures)
+        .prop_map(|(head, tests, counts, worst, digest, measures)| {
+            let (tool, state, coverage, covered) = head;
+            ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures }
         })
         .boxed()
 }

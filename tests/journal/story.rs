@@ -245,8 +245,10 @@ fn report() -> ReportSummary {
             title: clean("A key \u{202e}that hides"),
             location: clean("src/pay.rs:88"),
             fingerprint: Digest::of(b"fingerprint"),
+            ..Finding::default()
         }],
         digest: Digest::of(b"report"),
+        measures: BTreeMap::new(),
     }
 }
 

@@ -263,6 +263,7 @@ pub(super) fn report(state: ReportState) -> ReportSummary {
         counts: BTreeMap::new(),
         worst: Vec::new(),
         digest: Digest::zero(),
+        measures: BTreeMap::new(),
     }
 }
 

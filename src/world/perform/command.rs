@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::release::{
     Clean, EffectKey, Outcome, ReportFile, ReportSummary, Step, StepEnd, StepResult, Timestamp,
 };
-use crate::world::logpipe::{Masks, STDOUT};
+use crate::world::logpipe::{LogFile, Masks, STDOUT};
 use crate::world::shell::{
     Cause, Exit, REPORT_BYTES_MAX, Running, SecretBy, StepSecret, StepSeen, StepSpec,
     clear_reports, fresh_report,
 };
+use crate::world::tools::{Origin, conceal_report};
 use crate::world::{Reporter, World, disk, tools};
 
 /// Runs a step's command to its end. A try that is running already is adopted, one that has ended
@@ -80,8 +81,8 @@ async fn finish(mut running: Running) -> Result<Exit, Clean> {
 pub(super) fn judge(world: &World, dir: &Path, step: &Step, exit: &Exit) -> StepEnd {
     let took_ms = exit.ended.boot_ms.saturating_sub(exit.started.boot_ms);
     let (result, report) = match well(step, exit) {
-        Err(result) => (result, read(world, dir, step, exit.started).ok().flatten()),
-        Ok(()) => match read(world, dir, step, exit.started) {
+        Err(result) => (result, read(world, dir, step, exit).ok().flatten()),
+        Ok(()) => match read(world, dir, step, exit) {
             Ok(report) => (StepResult::Passed, report),
             Err(reason) => (StepResult::Failed { reason }, None),
         },
@@ -109,6 +110,8 @@ fn well(step: &Step, exit: &Exit) -> Result<(), StepResult> {
 
 /// The masked copy of a report, beside the step's log.
 const KEPT: &str = "report";
+/// How many of the log's last lines may say what a tool looked at.
+const LOG_LINES: usize = 200;
 
 /// Reads the report that the step must have left: fresh, whole, and about something. What is kept
 /// of it is masked; a report that has been kept before, ahead of a crash, is read again.
@@ -116,16 +119,37 @@ fn read(
     world: &World,
     dir: &Path,
     step: &Step,
-    started: Timestamp,
+    exit: &Exit,
 ) -> Result<Option<ReportSummary>, Clean> {
     let Some(ReportFile { path, format }) = &step.report else { return Ok(None) };
     let kept = match disk::read(&dir.join(KEPT), REPORT_BYTES_MAX).map_err(super::because)? {
         Some(kept) => kept,
-        None => keep(world, dir, step, path, started)?,
+        None => keep(world, dir, step, path, exit.started)?,
     };
-    let tool = step.run.first().map_or("", String::as_str);
-    let report = tools::read(*format, tool, &mut kept.as_slice()).map_err(super::because)?;
+    let origin = Origin {
+        tool: step.run.first().map_or("", String::as_str),
+        exit: match exit.cause {
+            Cause::Exited { code } if !step.exit_ok.contains(&code) => Some(code),
+            _ => None,
+        },
+        log: &end_of_log(dir),
+        root: world.workspace.to_str().unwrap_or(""),
+        key: world.key.as_ref(),
+    };
+    let report = tools::read(*format, &origin, &kept).map_err(super::because)?;
     Ok(Some(report.summary))
+}
+
+/// What the step said last; nothing where that cannot be read.
+fn end_of_log(dir: &Path) -> String {
+    let Ok(log) = LogFile::open(dir) else { return String::new() };
+    let lines = log.window(log.lines().saturating_sub(LOG_LINES), LOG_LINES).unwrap_or_default();
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.text.as_str());
+        text.push('\n');
+    }
+    text
 }
 
 /// Takes the raw report and keeps its masked copy.
@@ -144,6 +168,7 @@ fn keep(
         fresh_report(&world.workspace, Path::new(path), started).map_err(super::because)?
     };
     let (kept, _) = Masks::new(world.secrets.values()).cover(&raw);
+    let kept = conceal_report(&kept, world.key.as_ref());
     disk::write_whole(dir, KEPT, &kept).map_err(super::because)?;
     disk::remove(&stdout).map_err(super::because)?;
     Ok(kept)

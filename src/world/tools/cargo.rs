@@ -4,12 +4,15 @@
 //! libtest's text.
 
 use std::collections::{BTreeSet, HashSet};
+use std::io::BufRead;
 
 use serde::Deserialize;
 
 use super::libtest::Libtest;
-use super::report::{Found, ReadError, Source, Tally, plural};
-use crate::release::{Clean, Severity};
+use super::lines::Lines;
+use super::report::{Found, ReadError, Tally, plural};
+use crate::release::Severity;
+use crate::release::finding::FindingKind;
 
 #[derive(Deserialize)]
 struct Line {
@@ -54,8 +57,8 @@ struct Span {
 }
 
 /// What has been read so far.
-struct Build {
-    tally: Tally,
+struct Build<'a, 't> {
+    tally: &'a mut Tally<'t>,
     packages: BTreeSet<String>,
     /// Targets of one package repeat each other's messages.
     said: HashSet<(String, String, String)>,
@@ -63,44 +66,47 @@ struct Build {
     succeeded: Option<bool>,
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Tally, ReadError> {
+pub(super) fn read(from: &mut dyn BufRead, tally: &mut Tally<'_>) -> Result<(), ReadError> {
+    let mut lines = Lines::new(tally.tool.clone(), from);
+    tally.named("cargo");
     let mut build = Build {
-        tally: Tally::new(Clean::new("cargo")),
+        tally,
         packages: BTreeSet::new(),
         said: HashSet::new(),
         errors: 0,
         succeeded: None,
     };
     let mut tests = Libtest::default();
-    let mut at = 0;
-    for line in source.text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let line = line.trim();
-        if line.is_empty() {
-            continue;
-        }
+    let mut any = false;
+    while let Some(line) = lines.next()? {
+        any = true;
         if build.succeeded.is_some() {
-            tests.line(line, &mut build.tally);
+            tests.line(line, build.tally);
             continue;
         }
-        let read: Line = serde_json::from_str(line).map_err(|error| {
-            let byte = start + error.column().saturating_sub(1);
-            source.damaged(byte, &format!("it is not a message of cargo: {error}"))
-        })?;
-        build.take(read);
+        match serde_json::from_str(line) {
+            Ok(read) => build.take(read),
+            Err(error) => {
+                let at = error.column().saturating_sub(1);
+                let what = format!("it is not a message of cargo: {error}");
+                return Err(lines.damaged(at, &what));
+            }
+        }
     }
-    let end = source.text.len();
+    if !any {
+        return Err(ReadError::Empty { tool: build.tally.tool.clone() });
+    }
     let Some(succeeded) = build.succeeded else {
-        return Err(source.damaged(end, "it ends before cargo's \"build-finished\""));
+        return Err(lines.damaged(0, "it ends before cargo's \"build-finished\""));
     };
     if let Some(what) = tests.unfinished() {
-        return Err(source.damaged(end, what));
+        return Err(lines.damaged(0, what));
     }
-    Ok(build.finish(succeeded, &tests))
+    build.finish(succeeded, &tests);
+    Ok(())
 }
 
-impl Build {
+impl Build<'_, '_> {
     fn take(&mut self, line: Line) {
         match line.reason.as_str() {
             "build-finished" => self.succeeded = Some(line.success.unwrap_or(false)),
@@ -126,28 +132,32 @@ impl Build {
         if code.is_none() && span.is_none() && is_sum(&message.text) {
             return;
         }
-        let location = match (span, target) {
-            (Some(span), _) => format!("{}:{}", span.file_name, span.line_start),
-            (None, Some(target)) => target.name.clone(),
-            (None, None) => String::new(),
+        let (path, line) = match (span, target) {
+            (Some(span), _) => (span.file_name.as_str(), Some(span.line_start)),
+            (None, Some(target)) => (target.name.as_str(), None),
+            (None, None) => ("", None),
         };
         let rule = code.unwrap_or("rustc");
-        let said = (rule.to_owned(), location.clone(), message.text.clone());
+        let place = format!("{path}:{}", line.unwrap_or(0));
+        let said = (rule.to_owned(), place, message.text.clone());
         if !self.said.insert(said) {
             return;
         }
         self.errors += u64::from(severity == Severity::High);
         self.tally.add(&Found {
+            kind: FindingKind::Code,
             rule,
             severity,
-            original: Some(&message.level),
+            original: &message.level,
             title: &message.text,
-            location: &location,
+            path,
+            line,
             identity: &message.text,
+            ..Found::default()
         });
     }
 
-    fn finish(mut self, succeeded: bool, tests: &Libtest) -> Tally {
+    fn finish(self, succeeded: bool, tests: &Libtest) {
         let packages = u64::try_from(self.packages.len()).unwrap_or(u64::MAX);
         self.tally.coverage = plural(packages, "package", "packages");
         self.tally.covered = packages;
@@ -157,8 +167,7 @@ impl Build {
         } else if packages == 0 {
             self.tally.not_scanned = Some("no package was compiled".into());
         }
-        tests.finish(&mut self.tally);
-        self.tally
+        tests.finish(self.tally);
     }
 }
 

@@ -2,6 +2,7 @@
 //! one: it counts the harness's sums and names the tests that failed.
 
 use super::report::{Found, Tally, plural};
+use crate::release::finding::FindingKind;
 use crate::release::{Severity, TestCounts};
 
 #[derive(Default)]
@@ -13,7 +14,7 @@ pub(super) struct Libtest {
 
 impl Libtest {
     /// Takes one line of text.
-    pub(super) fn line(&mut self, line: &str, tally: &mut Tally) {
+    pub(super) fn line(&mut self, line: &str, tally: &mut Tally<'_>) {
         if let Some(rest) = line.strip_prefix("running ")
             && (rest.ends_with(" tests") || rest.ends_with(" test"))
             && rest.starts_with(|c: char| c.is_ascii_digit())
@@ -24,12 +25,14 @@ impl Libtest {
             self.sum(rest);
         } else if let Some(name) = line.strip_prefix("test ").and_then(failed) {
             tally.add(&Found {
+                kind: FindingKind::Test,
                 rule: "test",
                 severity: Severity::High,
-                original: Some("FAILED"),
+                original: "FAILED",
                 title: name,
-                location: name,
+                path: name,
                 identity: name,
+                ..Found::default()
             });
         }
     }
@@ -57,7 +60,7 @@ impl Libtest {
     }
 
     /// Adds the counts, if any test binary ran.
-    pub(super) fn finish(&self, tally: &mut Tally) {
+    pub(super) fn finish(&self, tally: &mut Tally<'_>) {
         if self.ended == 0 {
             return;
         }

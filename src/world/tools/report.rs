@@ -1,20 +1,50 @@
-//! What every reader shares: limits, the error, and how findings are counted.
+//! What every reader shares: where a report comes from, limits, the error, how findings are
+//! counted and told apart.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read as _};
+use std::io::{self, BufRead};
 
+use super::secret::{Key, conceal};
+use crate::release::finding::{FindingKind, Measure, Package};
 use crate::release::{
-    Clean, Digest, Finding, ReportFormat, ReportState, ReportSummary, Severity, TestCounts,
+    Clean, Digest, Finding, Finite, ReportFormat, ReportState, ReportSummary, Severity, TestCounts,
 };
 
-/// The largest report that is read, in bytes. A real one of a large repository has a few million.
-pub const REPORT_BYTES_MAX: u64 = 64 << 20;
-/// How many findings are kept; all are counted.
+/// How many findings [`read`] keeps; all are counted.
 pub const FINDINGS_MAX: usize = 10_000;
 /// How many findings the journal keeps of a report.
 pub const WORST_MAX: usize = 20;
 /// Titles and places are cut to so many characters: they stand in one line of a screen.
 const LINE_CHARS_MAX: usize = 240;
+
+/// Where a report comes from. All but the name may be unknown; what is known makes the reading
+/// more exact, never more generous.
+#[derive(Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// The program that wrote it, or a step's name: for reports that do not name their tool.
+    pub tool: &'a str,
+    /// What the program exited with.
+    pub exit: Option<i32>,
+    /// The end of what it said besides the report: some say only there what they looked at.
+    pub log: &'a str,
+    /// The absolute path that the tool ran in; paths in findings are made relative to it.
+    pub root: &'a str,
+    /// Makes secrets comparable without revealing them.
+    pub key: Option<&'a Key>,
+}
+
+/// What a whole report says. The findings themselves went to whoever asked for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub tool: Clean,
+    pub state: ReportState,
+    /// What was looked at, and how much: `41 files, 3 commits`.
+    pub coverage: Clean,
+    pub covered: u64,
+    pub tests: Option<TestCounts>,
+    pub counts: BTreeMap<Severity, u32>,
+    pub measures: BTreeMap<Measure, Finite>,
+}
 
 /// A report that was read: what the journal keeps, and the findings themselves, worst first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,77 +59,71 @@ pub struct Report {
 pub enum ReadError {
     #[error("read the report of {tool}: it is empty")]
     Empty { tool: Clean },
-    #[error("read the report of {tool}: it is larger than {limit} bytes")]
-    TooLarge { tool: Clean, limit: u64 },
     #[error("read the report of {tool}: {source}")]
     Io { tool: Clean, source: io::Error },
-    #[error("read the report of {tool} at line {line}, column {column}: {what}")]
-    Damaged { tool: Clean, line: usize, column: usize, what: Clean },
+    #[error("read the report of {tool} at byte {byte} (line {line}, column {column}): {what}")]
+    Damaged { tool: Clean, byte: u64, line: u64, column: u64, what: Clean },
 }
 
-/// Reads the report of `tool` (a step's name, for reports that do not name their tool).
+/// Something is wrong at a byte, counted from 0; line and column count from 1.
+pub(super) fn damaged_at(tool: &Clean, byte: u64, line: u64, column: u64, what: &str) -> ReadError {
+    let what = Clean::new(&conceal(what)).cut(LINE_CHARS_MAX);
+    ReadError::Damaged { tool: tool.clone(), byte, line, column, what }
+}
+
+/// Reads a report as a stream: each finding goes to `each` as soon as it is there, in the
+/// report's order, and nothing of the report is held but one element.
 ///
 /// # Errors
-/// When it is empty, too large, cut, or not of the given format.
-pub fn read(format: ReportFormat, tool: &str, from: &mut dyn BufRead) -> Result<Report, ReadError> {
-    let name = Clean::new(tool).cut(60);
-    let mut bytes = Vec::new();
-    let taken = from.take(REPORT_BYTES_MAX + 1).read_to_end(&mut bytes);
-    taken.map_err(|source| ReadError::Io { tool: name.clone(), source })?;
-    if bytes.len() as u64 > REPORT_BYTES_MAX {
-        return Err(ReadError::TooLarge { tool: name, limit: REPORT_BYTES_MAX });
-    }
-    let source = Source::new(name, &bytes)?;
-    let tally = match format {
-        ReportFormat::Junit => super::junit::read(&source)?,
-        ReportFormat::Sarif => super::sarif::read(&source)?,
-        ReportFormat::CargoJson => super::cargo::read(&source)?,
+/// When it is empty, cut, or not of the given format. Findings may have gone to `each` by then:
+/// who keeps them must forget them.
+pub fn stream(
+    format: ReportFormat,
+    origin: &Origin<'_>,
+    from: &mut dyn BufRead,
+    each: &mut dyn FnMut(Finding),
+) -> Result<Summary, ReadError> {
+    let mut tally = Tally::new(origin, each);
+    super::formats::read(format, from, &mut tally)?;
+    Ok(tally.finish())
+}
+
+/// Reads a report into memory, the worst findings first.
+///
+/// # Errors
+/// As [`stream`].
+pub fn read(format: ReportFormat, origin: &Origin<'_>, bytes: &[u8]) -> Result<Report, ReadError> {
+    let (summary, findings) = collect(format, origin, &mut &*bytes)?;
+    let Summary { tool, state, coverage, covered, tests, counts, measures } = summary;
+    let worst = findings.iter().take(WORST_MAX).cloned().collect();
+    let digest = Digest::of(bytes);
+    let summary =
+        ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures };
+    Ok(Report { summary, findings })
+}
+
+/// Reads a report, and keeps its worst findings.
+pub(super) fn collect(
+    format: ReportFormat,
+    origin: &Origin<'_>,
+    from: &mut dyn BufRead,
+) -> Result<(Summary, Vec<Finding>), ReadError> {
+    let mut kept: BTreeMap<Severity, Vec<Finding>> = BTreeMap::new();
+    let mut each = |finding: Finding| {
+        let same = kept.entry(finding.severity).or_default();
+        if same.len() < FINDINGS_MAX {
+            same.push(finding);
+        }
     };
-    Ok(tally.into_report(Digest::of(&bytes)))
-}
-
-/// A report's text, and how to say where in it something is wrong.
-pub(super) struct Source<'a> {
-    pub(super) tool: Clean,
-    pub(super) text: &'a str,
-}
-
-impl<'a> Source<'a> {
-    fn new(tool: Clean, bytes: &'a [u8]) -> Result<Self, ReadError> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match std::str::from_utf8(bytes) {
-            Ok(text) if text.trim().is_empty() => Err(ReadError::Empty { tool }),
-            Ok(text) => Ok(Self { tool, text }),
-            Err(error) => {
-                let (line, column) = place(bytes, error.valid_up_to());
-                let what = Clean::new("it is not UTF-8");
-                Err(ReadError::Damaged { tool, line, column, what })
-            }
-        }
-    }
-
-    /// Something is wrong at a byte of the text.
-    pub(super) fn damaged(&self, byte: usize, what: &str) -> ReadError {
-        let (line, column) = place(self.text.as_bytes(), byte);
-        ReadError::Damaged {
-            tool: self.tool.clone(),
-            line,
-            column,
-            what: Clean::new(what).cut(LINE_CHARS_MAX),
-        }
-    }
-}
-
-/// Line and column of a byte, both from 1; the column counts bytes.
-fn place(bytes: &[u8], byte: usize) -> (usize, usize) {
-    let before = &bytes[..byte.min(bytes.len())];
-    let line = memchr::memchr_iter(b'\n', before).count() + 1;
-    let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    (line, before.len() - start + 1)
+    let summary = stream(format, origin, from, &mut each)?;
+    // Severities are ordered worst first, and within one the report's own order stays.
+    let findings = kept.into_values().flatten().take(FINDINGS_MAX).collect();
+    Ok((summary, findings))
 }
 
 /// What a reader adds up.
-pub(super) struct Tally {
+pub(super) struct Tally<'t> {
+    pub(super) origin: &'t Origin<'t>,
     pub(super) tool: Clean,
     /// What was looked at, in words and as a number.
     pub(super) coverage: String,
@@ -109,95 +133,206 @@ pub(super) struct Tally {
     pub(super) crashed: Option<String>,
     pub(super) not_scanned: Option<String>,
     counts: BTreeMap<Severity, u32>,
-    findings: BTreeMap<Severity, Vec<Finding>>,
+    measures: BTreeMap<Measure, Finite>,
+    each: &'t mut dyn FnMut(Finding),
+    /// Who wants a bill's components, if anybody does.
+    pub(super) components: Option<&'t mut dyn FnMut(Package)>,
 }
 
 /// A finding before it is cleaned.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Found<'a> {
+    pub(super) kind: FindingKind,
     pub(super) rule: &'a str,
     pub(super) severity: Severity,
-    pub(super) original: Option<&'a str>,
+    pub(super) original: &'a str,
     pub(super) title: &'a str,
-    pub(super) location: &'a str,
+    /// A file, and a line in it.
+    pub(super) path: &'a str,
+    pub(super) line: Option<u64>,
+    pub(super) resource: &'a str,
+    pub(super) package: &'a str,
+    pub(super) purl: &'a str,
+    pub(super) installed: &'a str,
+    pub(super) fixed: &'a str,
+    pub(super) fix: &'a str,
+    pub(super) evidence: &'a str,
+    /// The secret itself, which goes no further than its keyed hash.
+    pub(super) secret: &'a str,
     /// What tells it from other findings of the same rule and place, whatever the line.
     pub(super) identity: &'a str,
 }
 
-impl Tally {
-    pub(super) fn new(tool: Clean) -> Self {
+impl<'t> Tally<'t> {
+    pub(super) fn new(origin: &'t Origin<'t>, each: &'t mut dyn FnMut(Finding)) -> Self {
         Self {
-            tool,
+            origin,
+            tool: Clean::new(origin.tool).cut(60),
             coverage: String::new(),
             covered: 0,
             tests: None,
             crashed: None,
             not_scanned: None,
             counts: BTreeMap::new(),
-            findings: BTreeMap::new(),
+            measures: BTreeMap::new(),
+            each,
+            components: None,
         }
+    }
+
+    /// The report names its tool.
+    pub(super) fn named(&mut self, tool: &str) {
+        self.tool = Clean::new(tool).cut(60);
     }
 
     pub(super) fn add(&mut self, found: &Found<'_>) {
         let count = self.counts.entry(found.severity).or_insert(0);
         *count = count.saturating_add(1);
-        let kept = self.findings.entry(found.severity).or_default();
-        if kept.len() >= FINDINGS_MAX {
-            return;
-        }
-        let line = |text: &str| Clean::new(text.trim()).cut(LINE_CHARS_MAX);
-        let place = without_line(found.location);
-        let parts = [self.tool.as_str(), found.rule, place, &stable(found.identity)];
-        kept.push(Finding {
+        let path = self.relative(found.path);
+        let location = match (path, found.line) {
+            ("", _) if found.resource.is_empty() => line(found.package),
+            ("", _) => line(found.resource),
+            (path, Some(at)) => line(&format!("{path}:{at}")),
+            (path, None) => line(path),
+        };
+        let secret = self.origin.key.filter(|_| !found.secret.is_empty());
+        let secret = secret.and_then(|key| key.identify(found.secret));
+        let finding = Finding {
             tool: self.tool.clone(),
             rule: line(found.rule),
             severity: found.severity,
-            original: found.original.map(line),
+            original: some(found.original),
             title: line(found.title),
-            location: line(found.location),
-            fingerprint: Digest::of(parts.join("\0").as_bytes()),
-        });
+            location,
+            fingerprint: self.fingerprint(found, path, secret.as_ref()),
+            kind: found.kind,
+            resource: some(found.resource),
+            package: package(found),
+            fix: some(found.fix),
+            evidence: some(found.evidence),
+            secret,
+        };
+        (self.each)(finding);
     }
 
-    pub(super) fn found_any(&self) -> bool {
-        self.counts.values().any(|count| *count > 0)
+    fn fingerprint(&self, found: &Found<'_>, path: &str, secret: Option<&Digest>) -> Digest {
+        let package = if found.purl.is_empty() { found.package } else { found.purl };
+        let identity = match secret {
+            Some(secret) => secret.as_str().to_owned(),
+            None => stable(found.identity),
+        };
+        let tool = self.tool.as_str();
+        let resource = without_tag(found.resource);
+        let package = without_version(package);
+        let parts = [tool, found.rule, without_tag(path), resource, package, &identity];
+        Digest::of(parts.join("\0").as_bytes())
     }
 
-    fn into_report(self, digest: Digest) -> Report {
-        let reason = |text: &str| Clean::new(text.trim()).cut(LINE_CHARS_MAX);
+    /// A path as seen from where the tool ran.
+    pub(super) fn relative<'p>(&self, path: &'p str) -> &'p str {
+        let path = path.strip_prefix("file://").unwrap_or(path);
+        let root = self.origin.root.trim_end_matches('/');
+        let inner = path.strip_prefix(root).filter(|_| !root.is_empty());
+        let inner = inner.and_then(|inner| inner.strip_prefix('/'));
+        inner.unwrap_or(path.strip_prefix("./").unwrap_or(path))
+    }
+
+    /// Notes a number; what is none says nothing.
+    pub(super) fn measure(&mut self, measure: Measure, number: f64) {
+        if let Ok(number) = Finite::new(number) {
+            self.measures.insert(measure, number);
+        }
+    }
+
+    /// The tests so far.
+    pub(super) fn tests(&mut self) -> &mut TestCounts {
+        self.tests.get_or_insert_default()
+    }
+
+    /// Says how many tests ran, and that none did.
+    pub(super) fn tests_over(&mut self, one: &str, many: &str) {
+        let TestCounts { passed, failed, skipped } = *self.tests();
+        let ran = u64::from(passed) + u64::from(failed);
+        self.covered = ran;
+        self.coverage = plural(ran, one, many);
+        if ran == 0 {
+            self.not_scanned.get_or_insert(match skipped {
+                0 => format!("the report holds no {one}"),
+                n => format!("all {n} {many} were skipped"),
+            });
+        }
+    }
+
+    pub(super) fn found(&self) -> u64 {
+        self.counts.values().map(|count| u64::from(*count)).sum()
+    }
+
+    fn finish(self) -> Summary {
+        let reason = |text: &str| line(text.trim());
         let failed = self.tests.is_some_and(|tests| tests.failed > 0);
+        let found = self.found() > 0 || failed;
+        let broken = super::formats::broken_exit(self.origin, found);
         let state = if let Some(why) = &self.crashed {
+            ReportState::Crashed { reason: reason(why) }
+        } else if let Some(why) = &broken {
             ReportState::Crashed { reason: reason(why) }
         } else if let Some(why) = &self.not_scanned {
             ReportState::NotScanned { reason: reason(why) }
         } else if self.covered == 0 {
             ReportState::NotScanned { reason: Clean::new("the report covers nothing") }
-        } else if self.found_any() || failed {
+        } else if found {
             ReportState::Findings
         } else {
             ReportState::Clean
         };
-        // Severities are ordered worst first, and within one the report's own order stays.
-        let findings: Vec<Finding> =
-            self.findings.into_values().flatten().take(FINDINGS_MAX).collect();
-        let summary = ReportSummary {
+        Summary {
             tool: self.tool,
             state,
-            coverage: Clean::new(&self.coverage).cut(LINE_CHARS_MAX),
+            coverage: line(&self.coverage),
             covered: self.covered,
             tests: self.tests,
             counts: self.counts,
-            worst: findings.iter().take(WORST_MAX).cloned().collect(),
-            digest,
-        };
-        Report { summary, findings }
+            measures: self.measures,
+        }
     }
 }
 
-/// `src/pay.rs:88` without its line.
-fn without_line(location: &str) -> &str {
-    match location.rsplit_once(':') {
-        Some((path, line)) if line.bytes().all(|b| b.is_ascii_digit()) => path,
-        _ => location,
+/// One line of foreign text: trimmed, secrets masked, clean, and not too long.
+pub(super) fn line(text: &str) -> Clean {
+    Clean::new(&conceal(text.trim())).cut(LINE_CHARS_MAX)
+}
+
+pub(super) fn some(text: &str) -> Option<Clean> {
+    let text = line(text);
+    (!text.as_str().is_empty()).then_some(text)
+}
+
+fn package(found: &Found<'_>) -> Option<Package> {
+    let name = if found.package.is_empty() { found.purl } else { found.package };
+    (!name.is_empty()).then(|| Package {
+        name: line(name),
+        purl: some(found.purl),
+        installed: some(found.installed),
+        fixed: some(found.fixed),
+    })
+}
+
+/// An image or a resource without its tag or digest: `acr.io/shop/backend:118`.
+fn without_tag(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    let last = name.rfind('/').map_or(0, |slash| slash + 1);
+    match name[last..].find(':') {
+        Some(at) if name.contains('/') => &name[..last + at],
+        _ => name,
+    }
+}
+
+/// `pkg:npm/%40scope/lodash@4.17.15?arch=x` without what changes at an update.
+pub(super) fn without_version(purl: &str) -> &str {
+    let name = purl.split(['?', '#']).next().unwrap_or(purl);
+    match name.rfind('@') {
+        Some(at) if at > 0 && name.starts_with("pkg:") => &name[..at],
+        _ => name,
     }
 }
 
@@ -224,6 +359,23 @@ fn stable(message: &str) -> String {
     out
 }
 
+/// The severity behind a tool's own word.
+pub(super) fn severity(word: &str) -> Severity {
+    let any = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    if any(&["critical", "blocker", "fatal"]) {
+        Severity::Critical
+    } else if any(&["high", "error", "major", "important"]) {
+        Severity::High
+    } else if any(&["medium", "moderate", "warning", "warn"]) {
+        Severity::Medium
+    } else if any(&["low", "minor", "info", "informational", "note", "style", "negligible", "none"])
+    {
+        Severity::Low
+    } else {
+        Severity::Unknown
+    }
+}
+
 /// `3 files`, `1 file`.
 pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
@@ -231,22 +383,18 @@ pub(super) fn plural(count: u64, one: &str, many: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{place, stable, without_line};
+    use super::{stable, without_tag, without_version};
 
     #[test]
-    fn a_fingerprint_ignores_lines_commits_and_tags() {
+    fn a_fingerprint_ignores_lines_commits_tags_and_versions() {
         let old = "leak in acr.io/shop/backend:118 at line 12, commit 88a706111f63f38d.";
         let new = "leak in acr.io/shop/backend:119 at line 14, commit 0123456789abcdef.";
         assert_eq!(stable(old), stable(new));
         assert_ne!(stable("container api1"), stable("container api2"));
-        assert_eq!(without_line("src/pay.rs:88"), "src/pay.rs");
-        assert_eq!(without_line("library/redis:a"), "library/redis:a");
-    }
-
-    #[test]
-    fn places_count_from_one() {
-        assert_eq!(place(b"ab\ncd", 0), (1, 1));
-        assert_eq!(place(b"ab\ncd", 4), (2, 2));
-        assert_eq!(place(b"ab\ncd", 99), (2, 3));
+        assert_eq!(without_tag("acr.io:5000/shop/api:1.2"), "acr.io:5000/shop/api");
+        assert_eq!(without_tag("acr.io/shop/api@sha256:00"), "acr.io/shop/api");
+        assert_eq!(without_tag("src/pay.rs"), "src/pay.rs");
+        assert_eq!(without_version("pkg:npm/%40a/b@1.2?x=y"), "pkg:npm/%40a/b");
+        assert_eq!(without_version("@scope/name"), "@scope/name");
     }
 }

@@ -6,30 +6,15 @@
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
-use super::report::{Found, ReadError, Source, Tally, plural};
-use crate::release::{Clean, Severity};
+use super::json::{Json, Text, one, text};
+use super::report::{Found, ReadError, Tally, plural};
+use crate::release::Severity;
+use crate::release::finding::FindingKind;
 
-#[derive(Deserialize)]
-struct Log {
-    version: String,
-    runs: Vec<Run>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Run {
-    tool: Tool,
-    /// Absent or null where the tool did not get as far as scanning.
-    results: Option<Vec<ResultItem>>,
-    #[serde(default)]
-    artifacts: Option<Vec<Unread>>,
-    #[serde(default)]
-    invocations: Option<Vec<Invocation>>,
-    #[serde(default)]
-    properties: Option<RunProperties>,
-}
+/// Results that stand before their tool are kept until it comes, at most so many.
+const WAITING_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Tool {
@@ -45,20 +30,24 @@ struct Component {
     rules: Option<Vec<RuleItem>>,
 }
 
-/// Something that is counted and not read.
-#[derive(Deserialize)]
-struct Unread {}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RuleItem {
     id: String,
     #[serde(default)]
-    short_description: Option<Message>,
+    short_description: Option<OwnMessage>,
+    #[serde(default)]
+    help: Option<OwnMessage>,
     #[serde(default)]
     default_configuration: Option<Configuration>,
     #[serde(default)]
     properties: Option<Properties>,
+}
+
+#[derive(Deserialize)]
+struct OwnMessage {
+    #[serde(default)]
+    text: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,21 +56,23 @@ struct Configuration {
     level: Option<String>,
 }
 
-/// Every tool puts what it likes here; only these two are read, whatever their type.
+/// Every tool puts what it likes here; only these are read, whatever their type.
 #[derive(Deserialize)]
 struct Properties {
     #[serde(default, rename = "security-severity")]
-    security_severity: Option<Value>,
+    security_severity: Option<serde_json::Value>,
+    #[serde(default)]
+    tags: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
 struct RunProperties {
     /// Trivy, for images.
     #[serde(default, rename = "imageName")]
-    image_name: Option<Value>,
+    image_name: Option<serde_json::Value>,
     /// Snyk Code: files per language.
     #[serde(default)]
-    coverage: Option<Value>,
+    coverage: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -102,127 +93,131 @@ struct Notification {
     #[serde(default)]
     level: Option<String>,
     #[serde(default)]
-    message: Option<Message>,
+    message: Option<OwnMessage>,
 }
 
 #[derive(Default, Deserialize)]
-struct Message {
-    #[serde(default)]
-    text: Option<String>,
+struct Message<'a> {
+    #[serde(default, borrow)]
+    text: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ResultItem {
-    #[serde(default)]
-    rule_id: Option<String>,
+struct ResultItem<'a> {
+    #[serde(default, borrow)]
+    rule_id: Option<Text<'a>>,
     #[serde(default)]
     rule_index: Option<i64>,
+    #[serde(default, borrow)]
+    rule: Option<RuleReference<'a>>,
+    #[serde(default, borrow)]
+    kind: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    level: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    message: Message<'a>,
+    #[serde(default, borrow)]
+    locations: Option<Vec<Location<'a>>>,
     #[serde(default)]
-    rule: Option<RuleReference>,
+    partial_fingerprints: Option<HashMap<String, serde_json::Value>>,
     #[serde(default)]
-    kind: Option<String>,
-    #[serde(default)]
-    level: Option<String>,
-    #[serde(default)]
-    message: Message,
-    #[serde(default)]
-    locations: Option<Vec<Location>>,
-    #[serde(default)]
-    partial_fingerprints: Option<HashMap<String, Value>>,
-    #[serde(default)]
-    fingerprints: Option<HashMap<String, Value>>,
-    #[serde(default)]
-    baseline_state: Option<String>,
-    #[serde(default)]
-    suppressions: Option<Vec<Suppression>>,
+    fingerprints: Option<HashMap<String, serde_json::Value>>,
+    #[serde(default, borrow)]
+    baseline_state: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    suppressions: Option<Vec<Suppression<'a>>>,
     #[serde(default)]
     properties: Option<Properties>,
 }
 
 #[derive(Deserialize)]
-struct RuleReference {
-    #[serde(default)]
-    id: Option<String>,
+struct RuleReference<'a> {
+    #[serde(default, borrow)]
+    id: Option<Text<'a>>,
     #[serde(default)]
     index: Option<i64>,
 }
 
 #[derive(Deserialize)]
-struct Suppression {
-    #[serde(default)]
-    status: Option<String>,
+struct Suppression<'a> {
+    #[serde(default, borrow)]
+    status: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Location {
-    #[serde(default)]
-    physical_location: Option<Physical>,
-    #[serde(default)]
-    logical_locations: Option<Vec<Logical>>,
+struct Location<'a> {
+    #[serde(default, borrow)]
+    physical_location: Option<Physical<'a>>,
+    #[serde(default, borrow)]
+    logical_locations: Option<Vec<Logical<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Physical {
-    #[serde(default)]
-    artifact_location: Option<Artifact>,
-    #[serde(default)]
-    region: Option<Region>,
+struct Physical<'a> {
+    #[serde(default, borrow)]
+    artifact_location: Option<Artifact<'a>>,
+    #[serde(default, borrow)]
+    region: Option<Region<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Artifact {
-    #[serde(default)]
-    uri: Option<String>,
+struct Artifact<'a> {
+    #[serde(default, borrow)]
+    uri: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Region {
+struct Region<'a> {
     #[serde(default)]
     start_line: Option<u64>,
+    #[serde(default, borrow)]
+    snippet: Option<Message<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Logical {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    fully_qualified_name: Option<String>,
+struct Logical<'a> {
+    #[serde(default, borrow)]
+    name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    fully_qualified_name: Option<Text<'a>>,
 }
 
-pub(super) fn read(source: &Source<'_>) -> Result<Tally, ReadError> {
-    let log: Log = serde_json::from_str(source.text).map_err(|error| ReadError::Damaged {
-        tool: source.tool.clone(),
-        line: error.line(),
-        column: error.column(),
-        what: Clean::new(&format!("it is not SARIF: {error}")).cut(240),
-    })?;
-    if log.version != "2.1.0" {
-        let what = format!("SARIF {:?} is not understood, only \"2.1.0\"", log.version);
-        return Err(source.damaged(0, &what));
-    }
-    let named = log.runs.first().map(|run| run.tool.driver.name_clean());
-    let name = named.unwrap_or_else(|| source.tool.clone());
-    let mut tally = Tally::new(name);
-    if log.runs.is_empty() {
-        tally.not_scanned = Some("the report holds no run".into());
-    }
+pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let mut seen = Coverage::default();
-    for run in &log.runs {
-        read_run(run, &mut tally, &mut seen);
+    let (mut version, mut runs) = (None, None);
+    json.object(&["version", "runs"], |json, key| {
+        if key == "version" {
+            version = Some(json.owned::<String>()?);
+            return Ok(());
+        }
+        let mut count = 0_u64;
+        json.list(|json| {
+            count += 1;
+            read_run(json, count == 1, tally, &mut seen)
+        })?;
+        runs = Some(count);
+        Ok(())
+    })?;
+    match version.as_deref() {
+        Some("2.1.0") => {}
+        Some(version) => {
+            let what = format!("SARIF {version:?} is not understood, only \"2.1.0\"");
+            return Err(json.damaged(&what));
+        }
+        None => return Err(json.damaged("it is not SARIF: it names no version")),
+    }
+    match runs {
+        None => return Err(json.damaged("it is not SARIF: it holds no list of runs")),
+        Some(0) => tally.not_scanned = Some("the report holds no run".into()),
+        Some(_) => {}
     }
     tally.coverage = seen.words();
-    Ok(tally)
-}
-
-impl Component {
-    fn name_clean(&self) -> Clean {
-        Clean::new(&self.name).cut(60)
-    }
+    Ok(())
 }
 
 /// What the runs say they looked at.
@@ -251,41 +246,101 @@ impl Coverage {
         let some = parts.iter().filter(|(count, ..)| *count > 0);
         some.map(|(count, one, many)| plural(*count, one, many)).collect::<Vec<_>>().join(", ")
     }
+
+    fn looked(&self) -> u64 {
+        self.passed + self.suppressed + self.results
+    }
 }
 
-fn read_run(run: &Run, tally: &mut Tally, seen: &mut Coverage) {
-    let tool = &run.tool;
-    if let Some(why) = broken(run.invocations.as_deref().unwrap_or_default()) {
-        tally.crashed.get_or_insert(why);
+/// The rules of a run's tool.
+struct Rules {
+    tool: String,
+    all: Vec<RuleItem>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Rules {
+    fn new(tool: Tool) -> Self {
+        let Tool { driver, extensions } = tool;
+        let more = extensions.into_iter().flatten().filter_map(|part| part.rules);
+        let all: Vec<RuleItem> = driver.rules.into_iter().chain(more).flatten().collect();
+        let by_id = all.iter().enumerate().map(|(at, rule)| (rule.id.clone(), at)).collect();
+        Self { tool: driver.name, all, by_id }
     }
-    let Some(results) = &run.results else {
-        let why = format!("{} ended without a list of results", tool.driver.name);
+
+    fn of<'r>(&'r self, item: &ResultItem<'_>) -> Option<&'r RuleItem> {
+        let reference = item.rule.as_ref();
+        let index = item.rule_index.or_else(|| reference.and_then(|rule| rule.index));
+        let by_id = item.id().and_then(|id| self.all.get(*self.by_id.get(id)?));
+        by_id.or_else(|| self.all.get(usize::try_from(index?).ok()?))
+    }
+}
+
+impl ResultItem<'_> {
+    fn id(&self) -> Option<&str> {
+        let of_rule = self.rule.as_ref().and_then(|rule| rule.id.as_deref());
+        self.rule_id.as_deref().or(of_rule)
+    }
+}
+
+fn read_run(
+    json: &mut Json<'_>,
+    first: bool,
+    tally: &mut Tally<'_>,
+    seen: &mut Coverage,
+) -> Result<(), ReadError> {
+    let before = seen.looked();
+    let (mut rules, mut waiting, mut results) = (None, Vec::new(), false);
+    let (mut artifacts, mut succeeded, mut properties) = (0_u64, false, (0, 0));
+    let known = &["tool", "results", "artifacts", "invocations", "properties"];
+    json.object(known, |json, key| match key {
+        "tool" => {
+            let own = Rules::new(json.owned::<Tool>()?);
+            if first {
+                tally.named(&own.tool);
+            }
+            rules = Some(own);
+            Ok(())
+        }
+        "results" => {
+            results = json.peek()? != Some(b'n');
+            json.list(|json| result(json, rules.as_ref(), &mut waiting, tally, seen))
+        }
+        "artifacts" => json.list(|json| {
+            artifacts += 1;
+            json.skip()
+        }),
+        "invocations" => {
+            let all = json.owned::<Option<Vec<Invocation>>>()?.unwrap_or_default();
+            if let Some(why) = broken(&all) {
+                tally.crashed.get_or_insert(why);
+            }
+            succeeded = all.iter().any(|one| one.execution_successful == Some(true));
+            Ok(())
+        }
+        _ => {
+            let own = json.owned::<Option<RunProperties>>()?;
+            properties = own.as_ref().map_or((0, 0), of_properties);
+            Ok(())
+        }
+    })?;
+    let Some(rules) = rules else { return Err(json.damaged("a run of it names no tool")) };
+    for text in &waiting {
+        match one::<ResultItem<'_>>(text) {
+            Ok((item, _)) => read_result(&item, &rules, tally, seen),
+            Err(error) => return Err(json.damaged(&format!("a result of it is none: {error}"))),
+        }
+    }
+    if !results {
+        let why = format!("{} ended without a list of results", rules.tool);
         tally.not_scanned.get_or_insert(why);
-        return;
-    };
-    let rules = tool.driver.rules.as_deref().unwrap_or_default();
-    let more = tool.extensions.iter().flatten().filter_map(|part| part.rules.as_deref());
-    let more: Vec<&RuleItem> = more.flatten().collect();
-    let by_id: HashMap<&str, &RuleItem> =
-        rules.iter().chain(more.iter().copied()).map(|rule| (rule.id.as_str(), rule)).collect();
-    let before = (seen.passed, seen.suppressed, seen.results);
-    for item in results {
-        read_result(item, rules, &by_id, tally, seen);
+        return Ok(());
     }
-    let looked =
-        (seen.passed - before.0) + (seen.suppressed - before.1) + (seen.results - before.2);
-    let count = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-    let artifacts = count(run.artifacts.as_ref().map_or(0, Vec::len));
-    let all_rules = count(rules.len() + more.len());
-    let (images, files) = run.properties.as_ref().map_or((0, 0), of_properties);
-    let succeeded = run
-        .invocations
-        .iter()
-        .flatten()
-        .any(|invocation| invocation.execution_successful == Some(true));
-    let covered = looked + artifacts + all_rules + images + files;
+    let (images, files) = properties;
+    let all_rules = rules.all.len() as u64;
+    let covered = (seen.looked() - before) + artifacts + all_rules + images + files;
     if covered == 0 && !succeeded {
-        let why = format!("{} names nothing that it looked at", tool.driver.name);
+        let why = format!("{} names nothing that it looked at", rules.tool);
         tally.not_scanned.get_or_insert(why);
     }
     seen.artifacts += artifacts;
@@ -293,17 +348,44 @@ fn read_run(run: &Run, tally: &mut Tally, seen: &mut Coverage) {
     seen.images += images;
     seen.files += files;
     tally.covered = tally.covered.saturating_add(covered.max(u64::from(succeeded)));
+    Ok(())
+}
+
+/// Takes one result, or keeps its text until the tool is known that it belongs to.
+fn result(
+    json: &mut Json<'_>,
+    rules: Option<&Rules>,
+    waiting: &mut Vec<String>,
+    tally: &mut Tally<'_>,
+    seen: &mut Coverage,
+) -> Result<(), ReadError> {
+    if let Some(rules) = rules {
+        return json.value(|text| {
+            let (item, used) = one::<ResultItem<'_>>(text)?;
+            read_result(&item, rules, tally, seen);
+            Ok(((), used))
+        });
+    }
+    if waiting.len() >= WAITING_MAX {
+        let what = format!("more than {WAITING_MAX} results stand before their tool");
+        return Err(json.damaged(&what));
+    }
+    waiting.push(json.value(|text| {
+        let (_, used) = one::<IgnoredAny>(text)?;
+        Ok((text[..used].to_owned(), used))
+    })?);
+    Ok(())
 }
 
 /// Images and files that a run's own properties say were scanned.
 fn of_properties(properties: &RunProperties) -> (u64, u64) {
-    let named = properties.image_name.as_ref().and_then(Value::as_str);
+    let named = properties.image_name.as_ref().and_then(|name| name.as_str());
     let images = u64::from(named.is_some_and(|name| !name.is_empty()));
-    let coverage = properties.coverage.as_ref().and_then(Value::as_array);
+    let coverage = properties.coverage.as_ref().and_then(|coverage| coverage.as_array());
     let supported = coverage
         .into_iter()
         .flatten()
-        .filter(|part| part.get("isSupported").and_then(Value::as_bool) != Some(false));
+        .filter(|part| part.get("isSupported").and_then(serde_json::Value::as_bool) != Some(false));
     let files = supported.filter_map(|part| part.get("files")?.as_u64());
     (images, files.fold(0, u64::saturating_add))
 }
@@ -329,58 +411,94 @@ fn broken(invocations: &[Invocation]) -> Option<String> {
     None
 }
 
-fn read_result(
-    item: &ResultItem,
-    rules: &[RuleItem],
-    by_id: &HashMap<&str, &RuleItem>,
-    tally: &mut Tally,
-    seen: &mut Coverage,
-) {
-    match item.kind.as_deref() {
-        Some("pass") => {
+fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen: &mut Coverage) {
+    match text(&item.kind) {
+        "pass" => {
             seen.passed += 1;
             return;
         }
-        Some("notApplicable" | "informational") => return,
+        "notApplicable" | "informational" => return,
         _ => {}
     }
-    if item.baseline_state.as_deref() == Some("absent") {
+    if text(&item.baseline_state) == "absent" {
         return;
     }
-    let accepted = |s: &Suppression| s.status.as_deref().is_none_or(|status| status == "accepted");
+    let accepted = |s: &Suppression<'_>| s.status.as_deref().is_none_or(|is| is == "accepted");
     if item.suppressions.as_ref().is_some_and(|all| !all.is_empty() && all.iter().all(accepted)) {
         seen.suppressed += 1;
         return;
     }
     seen.results += 1;
-    let reference = item.rule.as_ref();
-    let id = item.rule_id.as_deref().or_else(|| reference.and_then(|rule| rule.id.as_deref()));
-    let index = item.rule_index.or_else(|| reference.and_then(|rule| rule.index));
-    let by_index = || index.and_then(|i| rules.get(usize::try_from(i).ok()?));
-    let rule = id.and_then(|id| by_id.get(id).copied()).or_else(by_index);
-    let id = id.or(rule.map(|rule| rule.id.as_str())).unwrap_or("no rule");
-    let (severity, original) = severity(item, rule, tally.tool.as_str());
-    let text = item.message.text.as_deref().unwrap_or("").trim();
+    let rule = rules.of(item);
+    let id = item.id().or(rule.map(|rule| rule.id.as_str())).unwrap_or("no rule");
+    let (severity, original) = severity(item, rule, &rules.tool);
+    let said = text(&item.message.text).trim();
     let short = rule.and_then(|rule| rule.short_description.as_ref()?.text.as_deref());
     // Trivy writes a table into the message and the sentence into the rule.
-    let title = match (text, short) {
+    let title = match (said, short) {
         ("", short) => short.unwrap_or(id),
-        (text, Some(short)) if text.contains('\n') => short,
-        (text, _) => text.lines().next().unwrap_or(text),
+        (said, Some(short)) if said.contains('\n') => short,
+        (said, _) => said.lines().next().unwrap_or(said),
     };
-    let location = location(item);
+    let kind = kind(id, rule, &rules.tool);
+    let package = stated(said, "Package: ");
+    let own = fingerprints(item);
+    let place = place(item);
+    let secret = kind == FindingKind::Secret;
+    let identity = match (own.as_str(), package) {
+        ("", "") => said,
+        (own, _) => own,
+    };
+    let fix = rule.and_then(|rule| rule.help.as_ref()?.text.as_deref()).unwrap_or("");
     tally.add(&Found {
+        kind,
         rule: id,
         severity,
-        original: original.as_deref(),
+        original: &original,
         title,
-        location: &location,
-        identity: &identity(item, text),
+        path: place.path,
+        line: place.line,
+        resource: place.resource,
+        package,
+        installed: stated(said, "Installed Version: "),
+        fixed: stated(said, "Fixed Version: "),
+        fix: fix.lines().next().unwrap_or(""),
+        evidence: if secret { "" } else { place.snippet },
+        secret: if secret { place.snippet } else { "" },
+        identity,
+        ..Found::default()
     });
 }
 
+/// What stands behind a heading in a message of Trivy's.
+fn stated<'a>(said: &'a str, heading: &str) -> &'a str {
+    said.lines().find_map(|line| line.trim().strip_prefix(heading)).unwrap_or("").trim()
+}
+
+fn kind(id: &str, rule: Option<&RuleItem>, tool: &str) -> FindingKind {
+    let tags = rule.and_then(|rule| rule.properties.as_ref()?.tags.as_ref()?.as_array());
+    let tagged = |word: &str| {
+        tags.into_iter().flatten().any(|tag| tag.as_str().is_some_and(|tag| tag == word))
+    };
+    let tool = tool.to_ascii_lowercase();
+    let is = |names: &[&str]| names.iter().any(|name| tool.contains(name));
+    if is(&["gitleaks", "trufflehog"]) || tagged("secret") {
+        FindingKind::Secret
+    } else if id.starts_with("CVE-") || id.starts_with("GHSA-") || tagged("vulnerability") {
+        FindingKind::Vulnerability
+    } else if is(&["checkov", "tfsec", "defsec", "conftest", "hadolint", "kics"])
+        || tagged("misconfiguration")
+    {
+        FindingKind::Misconfiguration
+    } else if is(&["semgrep", "snykcode", "codeql", "eslint", "bandit", "gosec"]) {
+        FindingKind::Code
+    } else {
+        FindingKind::Other
+    }
+}
+
 /// The tool's own score, then its level, then its rule's default; a secret is always critical.
-fn severity(item: &ResultItem, rule: Option<&RuleItem>, tool: &str) -> (Severity, Option<String>) {
+fn severity(item: &ResultItem<'_>, rule: Option<&RuleItem>, tool: &str) -> (Severity, String) {
     let of_rule = rule.and_then(|rule| rule.properties.as_ref());
     let scores = [item.properties.as_ref(), of_rule];
     let score = scores.into_iter().flatten().find_map(|properties| {
@@ -395,13 +513,13 @@ fn severity(item: &ResultItem, rule: Option<&RuleItem>, tool: &str) -> (Severity
             s if s >= 4.0 => Severity::Medium,
             _ => Severity::Low,
         };
-        return (severity, Some(score.to_string()));
+        return (severity, score.to_string());
     }
     let default = rule.and_then(|rule| rule.default_configuration.as_ref()?.level.as_deref());
     let level = item.level.as_deref().or(default);
     // Gitleaks writes no level at all, which would read as a warning.
     if level.is_none() && tool.eq_ignore_ascii_case("gitleaks") {
-        return (Severity::Critical, None);
+        return (Severity::Critical, String::new());
     }
     // The standard's default.
     let severity = match level.unwrap_or("warning") {
@@ -410,25 +528,31 @@ fn severity(item: &ResultItem, rule: Option<&RuleItem>, tool: &str) -> (Severity
         "note" | "none" => Severity::Low,
         _ => Severity::Unknown,
     };
-    (severity, level.map(str::to_owned))
+    (severity, level.unwrap_or("").to_owned())
 }
 
-fn location(item: &ResultItem) -> String {
-    let Some(first) = item.locations.iter().flatten().next() else { return String::new() };
+#[derive(Default)]
+struct Place<'a> {
+    path: &'a str,
+    line: Option<u64>,
+    resource: &'a str,
+    snippet: &'a str,
+}
+
+fn place<'a>(item: &'a ResultItem<'_>) -> Place<'a> {
+    let Some(first) = item.locations.iter().flatten().next() else { return Place::default() };
     let physical = first.physical_location.as_ref();
-    let uri = physical.and_then(|p| p.artifact_location.as_ref()?.uri.as_deref());
-    let line = physical.and_then(|p| p.region.as_ref()?.start_line);
-    if let Some(uri) = uri.filter(|uri| !uri.is_empty()) {
-        let path = uri.strip_prefix("file://").unwrap_or(uri);
-        return line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
-    }
+    let path = physical.and_then(|p| p.artifact_location.as_ref()?.uri.as_deref()).unwrap_or("");
+    let region = physical.and_then(|p| p.region.as_ref());
+    let snippet = region.and_then(|region| region.snippet.as_ref()?.text.as_deref()).unwrap_or("");
     let logical = first.logical_locations.iter().flatten().next();
-    let name = logical.and_then(|l| l.fully_qualified_name.as_ref().or(l.name.as_ref()));
-    name.cloned().unwrap_or_default()
+    let name = logical.and_then(|l| l.fully_qualified_name.as_deref().or(l.name.as_deref()));
+    let line = region.and_then(|region| region.start_line);
+    Place { path, line, resource: name.unwrap_or(""), snippet }
 }
 
-/// The tool's own fingerprints where they are some, otherwise the message.
-fn identity(item: &ResultItem, text: &str) -> String {
+/// The tool's own fingerprints where they are some.
+fn fingerprints(item: &ResultItem<'_>) -> String {
     // Gitleaks keeps the commit's metadata there; Semgrep a placeholder.
     let metadata = ["commitSha", "email", "author", "date", "commitMessage"];
     let all = item.partial_fingerprints.iter().chain(&item.fingerprints).flatten();
@@ -438,9 +562,6 @@ fn identity(item: &ResultItem, text: &str) -> String {
         .filter(|(_, value)| *value != "requires login")
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    if own.is_empty() {
-        return text.to_owned();
-    }
     own.sort_unstable();
     own.join(" ")
 }

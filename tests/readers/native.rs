@@ -1,0 +1,201 @@
+//! The tools' own formats: counts as jq says, first findings, and what proves no scan.
+
+use gonogo::release::Severity::{Critical, High, Low, Medium};
+use gonogo::release::finding::Measure;
+use gonogo::release::{Finding, ReportFormat, ReportState, ReportSummary, Severity};
+use gonogo::world::tools::{GUESS_BYTES, Origin, Report, conceal_report, guess, read, stream};
+
+use super::{GitleaksJson, KEY, KubesecJson, Sarif, TrivyJson, fixture, fixtures, parse};
+
+fn report(format: ReportFormat, path: &str) -> Report {
+    parse(format, &fixture(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+fn counts(summary: &ReportSummary) -> [u32; 5] {
+    Severity::ALL.map(|severity| summary.count(severity))
+}
+
+fn not_scanned(summary: &ReportSummary) -> bool {
+    matches!(summary.state, ReportState::NotScanned { .. })
+}
+
+#[test]
+fn trivy_counts() {
+    // jq '[.Results[]?|.Vulnerabilities,.Misconfigurations,.Secrets|.[]?.Severity]|group_by(.)…'
+    let table = [
+        ("config", [7, 12, 12, 27, 0]),
+        ("config-docker", [2, 2, 2, 2, 0]),
+        ("config-clean", [0; 5]),
+        ("secret", [3, 0, 0, 0, 0]),
+        ("vuln-minidb", [1, 1, 0, 0, 0]),
+        ("vuln-critical-only", [1, 0, 0, 0, 0]),
+        ("sbom-scan", [1, 1, 0, 0, 0]),
+    ];
+    for (name, expected) in table {
+        let summary = report(TrivyJson, &format!("trivy/{name}.json")).summary;
+        assert_eq!(counts(&summary), expected, "{name}");
+        let clean = expected == [0; 5];
+        let state = if clean { ReportState::Clean } else { ReportState::Findings };
+        assert_eq!(summary.state, state, "{name}");
+    }
+    let docker = report(TrivyJson, "trivy/config-docker.json").summary;
+    assert_eq!(docker.coverage.as_str(), "1 target, 27 checks");
+    for nothing in ["clean", "license", "error-parse-tf"] {
+        assert!(not_scanned(&report(TrivyJson, &format!("trivy/{nothing}.json")).summary));
+    }
+}
+
+#[test]
+fn terraform_that_does_not_parse_is_told_by_trivys_log() {
+    let bytes = fixture("trivy/error-parse-tf.json");
+    let state = |log| {
+        let origin = Origin { tool: "trivy", exit: Some(0), log, ..Origin::default() };
+        read(TrivyJson, &origin, &bytes).expect("whole").summary.state
+    };
+    let reason = |log| match state(log) {
+        ReportState::NotScanned { reason } => reason.as_str().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let log = String::from_utf8(fixture("trivy/error-parse-tf.log.txt")).expect("utf-8");
+    let why = reason(&log);
+    assert!(why.starts_with("main.tf does not parse: main.tf:2,10-3,1: Invalid expr"), "{why}");
+    assert!(reason("").contains("--quiet"));
+    let scanned = "INFO\t[terraform scanner] Scanning root module\tfile_path=\".\"";
+    assert_eq!(state(scanned), ReportState::Clean);
+}
+
+#[test]
+fn a_vulnerability_names_its_package_and_its_fix() {
+    let found = report(TrivyJson, "trivy/vuln-minidb.json").findings;
+    let lodash = found.iter().find(|f| f.rule.as_str() == "CVE-2021-23337").expect("there");
+    assert_eq!((lodash.severity, lodash.location.as_str()), (High, "package-lock.json"));
+    assert_eq!(lodash.title.as_str(), "lodash: command injection via template");
+    let package = lodash.package.as_ref().expect("a package");
+    assert_eq!(package.purl.as_ref().map(AsRef::as_ref), Some("pkg:npm/lodash@4.17.15"));
+    assert_eq!(lodash.fix.as_ref().map(AsRef::as_ref), Some("update lodash to 4.17.21"));
+    // Another version of the same package has the same weakness still.
+    let text = String::from_utf8(fixture("trivy/vuln-minidb.json")).expect("utf-8");
+    let bumped = parse(TrivyJson, text.replace("4.17.15", "4.17.16").as_bytes()).expect("whole");
+    let prints = |all: &[Finding]| all.iter().map(|f| f.fingerprint.clone()).collect::<Vec<_>>();
+    assert_eq!(prints(&found), prints(&bumped.findings));
+}
+
+#[test]
+fn gitleaks_counts_and_four_states() {
+    for (name, expected) in [("findings", 4), ("findings-redacted", 4), ("dir", 3)] {
+        let summary = report(GitleaksJson, &format!("gitleaks/{name}.json")).summary;
+        assert_eq!(counts(&summary), [expected, 0, 0, 0, 0], "{name}");
+    }
+    let found = report(GitleaksJson, "gitleaks/findings.json").findings;
+    assert_eq!(found[0].rule.as_str(), "private-key");
+    assert_eq!(found[0].location.as_str(), "backend/deploy.key:1");
+    let bytes = fixture("gitleaks/clean.json");
+    let state = |exit, log| {
+        let origin = Origin { tool: "gitleaks", exit, log, ..Origin::default() };
+        read(GitleaksJson, &origin, &bytes).expect("whole").summary
+    };
+    assert!(not_scanned(&state(Some(0), "")));
+    assert!(not_scanned(&state(Some(0), "0 commits scanned.")));
+    let clean = state(Some(0), "1 commits scanned.\nscanned ~11936 bytes (11.94 KB) in 147ms");
+    assert_eq!(clean.state, ReportState::Clean);
+    assert_eq!(clean.coverage.as_str(), "1 commit, 11936 bytes");
+    let broken = state(Some(126), "1 commits scanned.");
+    assert!(matches!(broken.state, ReportState::Crashed { .. }), "{:?}", broken.state);
+    let contradicts = state(Some(1), "1 commits scanned.");
+    assert!(matches!(contradicts.state, ReportState::Crashed { .. }));
+}
+
+#[test]
+fn kubesec_scores() {
+    let bad = report(KubesecJson, "kubesec/findings.json").summary;
+    assert_eq!(counts(&bad), [3, 0, 0, 14, 0]);
+    assert_eq!(bad.measure(Measure::Score), Some(-48.0));
+    assert_eq!(bad.coverage.as_str(), "1 object, 1 of a kind it does not rate");
+    assert_eq!(bad.worst[0].rule.as_str(), "Privileged");
+    let good = report(KubesecJson, "kubesec/clean.json").summary;
+    assert_eq!((counts(&good), good.measure(Measure::Score)), ([0, 0, 0, 2, 0], Some(14.0)));
+    for name in ["error-invalid-manifest", "error-offline-no-schema"] {
+        assert!(not_scanned(&report(KubesecJson, &format!("kubesec/{name}.json")).summary));
+    }
+    for name in ["error-bad-yaml", "error-no-file"] {
+        assert!(parse(KubesecJson, &fixture(&format!("kubesec/{name}.txt"))).is_err());
+    }
+}
+
+#[test]
+fn t16_no_secret_of_a_report_is_kept_readable_and_its_identity_stays() {
+    let raw = fixture("gitleaks/findings.json");
+    let secrets: Vec<serde_json::Value> = serde_json::from_slice(&raw).expect("JSON");
+    let masked = conceal_report(&raw, Some(&KEY));
+    let text = String::from_utf8_lossy(&masked).into_owned();
+    let (before, after) = (parse(GitleaksJson, &raw), parse(GitleaksJson, &masked));
+    let (before, after) = (before.expect("raw").findings, after.expect("masked").findings);
+    let said = serde_json::to_string(&before).expect("JSON");
+    for leak in &secrets {
+        let secret = leak["Secret"].as_str().expect("a secret");
+        assert!(!secret.is_empty());
+        let first = secret.lines().next().expect("a line");
+        assert!(!text.contains(first), "stored: {first}");
+        assert!(!said.contains(first), "in a finding: {first}");
+    }
+    let prints = |all: &[Finding]| {
+        all.iter().map(|f| (f.fingerprint.clone(), f.secret.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(prints(&before), prints(&after));
+    assert!(before.iter().all(|finding| finding.secret.is_some()));
+    // What the tool struck out itself has no identity.
+    let redacted = report(GitleaksJson, "gitleaks/findings-redacted.json").findings;
+    assert!(redacted.iter().all(|finding| finding.secret.is_none()));
+}
+
+#[test]
+fn masking_changes_no_count() {
+    for (format, path) in fixtures() {
+        let masked = conceal_report(&fixture(path), Some(&KEY));
+        let (plain, masked) = (report(format, path).summary, parse(format, &masked));
+        let masked = masked.unwrap_or_else(|e| panic!("{path}, masked: {e}")).summary;
+        assert_eq!((plain.counts, plain.state), (masked.counts, masked.state), "{path}");
+    }
+}
+
+#[test]
+fn formats_are_guessed_from_their_beginning() {
+    for (format, path) in fixtures() {
+        let bytes = fixture(path);
+        assert_eq!(guess(&bytes[..bytes.len().min(GUESS_BYTES)]), Some(format), "{path}");
+    }
+    for nothing in ["", "[]", "{}", "null", "no report", "<html/>", "[[[", "{\"a\": \"\\"] {
+        assert_eq!(guess(nothing.as_bytes()), None, "{nothing}");
+    }
+}
+
+#[test]
+fn a_stream_gives_findings_one_by_one_wherever_it_is_cut_into_buffers() {
+    for (format, path) in fixtures() {
+        let bytes = fixture(path);
+        let whole = report(format, path);
+        for buffer in [1, 7, 4096] {
+            let mut from = std::io::BufReader::with_capacity(buffer, &bytes[..]);
+            let mut found = 0;
+            let origin = Origin { tool: "a.step", key: Some(&KEY), ..Origin::default() };
+            let summary = stream(format, &origin, &mut from, &mut |_| found += 1).expect(path);
+            assert_eq!(summary.counts, whole.summary.counts, "{path}, {buffer}");
+            assert_eq!(found, whole.findings.len(), "{path}, {buffer}");
+        }
+    }
+}
+
+#[test]
+fn sarif_whose_results_stand_before_their_tool_is_read_alike() {
+    let run = |results_first: bool| {
+        let results = r#""results":[{"ruleId":"r","message":{"text":"m"}}]"#;
+        let tool = r#""tool":{"driver":{"name":"x","rules":[{"id":"r",
+            "defaultConfiguration":{"level":"error"}}]}}"#;
+        let (a, b) = if results_first { (results, tool) } else { (tool, results) };
+        let text = format!(r#"{{"runs":[{{{a},{b}}}],"version":"2.1.0"}}"#);
+        parse(Sarif, text.as_bytes()).expect("whole").findings
+    };
+    assert_eq!(run(true), run(false));
+    assert_eq!(run(true)[0].severity, High);
+    assert!(![Critical, Medium, Low].contains(&run(false)[0].severity));
+}
