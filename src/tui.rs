@@ -35,4 +35,4 @@ pub use on_key::{Did, on_key, on_paste, on_tick};
 pub use run::{Leave, TuiError, run};
 pub use terminal::reset;
 pub use theme::{Ansi, ColorSpec, Depth, Role, StyleSpec, THEMES, Theme, ThemeError, ThemeSpec};
-pub use ui::Ui;
+pub use ui::{History, Ui};

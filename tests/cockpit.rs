@@ -7,7 +7,7 @@ use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, rehearsal};
 use gonogo::release::{Person, Principal, Via};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, Keymap, Settings, Theme};
+use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
 
 /// A rehearsal with somebody at the keys.
 struct Flight {
@@ -39,6 +39,7 @@ fn fly(scenario: &str, size: (u16, u16)) -> Flight {
         principal: by,
         can_arm: true,
         database: "shop".to_owned(),
+        history: History::default(),
         clock: flight.handle.clock().clone(),
     };
     let cockpit = Cockpit::new(flight.handle, settings, size);

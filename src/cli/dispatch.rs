@@ -120,7 +120,8 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         return rehearse::list(&mut out, &all);
     }
     paths.prepare()?;
-    let by = config::principal(Via::Cockpit);
+    let mut by = config::principal(Via::Cockpit);
+    by.person = args.person.clone().unwrap_or(by.person);
     let rehearsal = config::rehearsal(args, paths)?;
     if args.auto {
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
@@ -130,7 +131,8 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         let what = "a rehearsal needs a terminal, or --auto";
         return Err(Failure::new(Exit::Usage, what).into());
     }
-    let settings = cockpit(paths, look, "ecommerce")?;
+    let mut settings = cockpit(paths, look, "ecommerce")?;
+    settings.principal = by.clone();
     rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
 }
 

@@ -1,15 +1,16 @@
 //! `gonogo rehearse`: the whole house against a world that exists only in this process.
 
 use std::io::Write;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
 use crate::config::{Listed, Paths, Rehearsal, digest};
-use crate::engine::handle::Handle;
+use crate::engine::handle::{Handle, Snapshot};
 use crate::engine::{Engine, Launch, launch};
-use crate::error::Exit;
+use crate::error::{Exit, Failure};
 use crate::journal::{Driver, Journal};
 use crate::release::{
     Clean, Digest, Opened, Principal, Rehearsal as Mark, ReleaseId, Revision, SessionId, Start,
@@ -75,7 +76,8 @@ pub fn prepare(
         boot: machine::boot_id(),
         since: clock.now().wall,
     };
-    let guard = Clean::new(&format!("{}, pid {}", driver.host, driver.pid));
+    // A rehearsal does not go on without the process that shows it.
+    let guard = Clean::new("this rehearsal");
     let (host, pid, boot) = (driver.host.clone(), driver.pid, driver.boot.clone());
     let journal = Journal::create(&folder, id.clone(), driver)?;
     let revision = revision(&rehearsal)?;
@@ -159,23 +161,43 @@ pub(super) fn cockpit(
     rehearsal: Rehearsal,
     paths: &Paths,
     by: &Principal,
-    settings: tui::Settings,
+    mut settings: tui::Settings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
     let speed = rehearsal.speed;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let skip_to = rehearsal.skip_to.clone();
+    // Time that is skipped, or stands still, is paused time, which needs one thread.
+    let paused = skip_to.is_some() || speed <= 0.0;
+    let mut builder = if paused {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = builder
         .worker_threads(2)
+        .start_paused(paused)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
     let release = runtime.block_on(async {
-        let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
+        let Flight { handle, engine, theatre, acts } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut follower = handle.follow();
+        if let Some(moment) = &skip_to {
+            let see = |snapshot: &Snapshot| settings.history.learn(snapshot);
+            if let Err(end) = script::play_to(&handle, &acts, moment, see).await {
+                let what = format!("this scenario never comes to that moment: {end:?}");
+                return Err(Failure::new(Exit::Usage, what).into());
+            }
+        }
+        let still = stand_still(paused && speed <= 0.0);
+        if paused && still.is_none() {
+            tokio::time::resume();
+        }
         tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
         driving.abort();
-        drop(theatre);
+        drop((theatre, still));
         Ok::<_, Report>(follower.snapshot().release.clone())
     })?;
     runtime.shutdown_background();
@@ -186,6 +208,16 @@ pub(super) fn cockpit(
     writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
     writeln!(out, "gonogo timeline {} tells it again", release.id)?;
     Ok(Exit::of_result(&release))
+}
+
+/// Holds paused time where it is until the guard is dropped: it moves on only while no thread works
+/// for the runtime.
+fn stand_still(wanted: bool) -> Option<mpsc::Sender<()>> {
+    let (guard, dropped) = mpsc::channel::<()>();
+    wanted.then(|| {
+        tokio::task::spawn_blocking(move || dropped.recv());
+        guard
+    })
 }
 
 /// A revision that depends on the scenario and the seed alone.

@@ -12,7 +12,7 @@ use super::keys::Keymap;
 use super::on_key::{Did, on_key, on_paste, on_tick};
 use super::popup::Popup;
 use super::theme::{Role, Theme};
-use super::ui::{Ui, Who, is_cut_off};
+use super::ui::{History, Ui, Who, is_cut_off};
 use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot};
 use crate::release::{Ask, Command, Principal, Refusal, Seq};
 
@@ -28,6 +28,8 @@ pub struct Settings {
     /// The database's name: what is typed before a restore. Empty where it is not known; then it
     /// is the release's id.
     pub database: String,
+    /// What was seen of the service levels before the cockpit opened.
+    pub history: History,
     /// The operator's own time: never scaled, also in a rehearsal.
     pub clock: Clock,
 }
@@ -54,9 +56,10 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(handle: Handle, settings: Settings, size: (u16, u16)) -> Self {
-        let Settings { theme, keymap, principal, can_arm, database, clock: _ } = settings;
+        let Settings { theme, keymap, principal, can_arm, database, history, clock: _ } = settings;
         let who = Who { person: Some(principal.person.clone()), can_arm, database };
-        let ui = Ui::new(who, Arc::new(keymap), size);
+        let mut ui = Ui::new(who, Arc::new(keymap), size);
+        ui.history = history;
         let follower = handle.follow();
         let mut desk = Self { handle, follower, ui, theme, principal, asks: JoinSet::new() };
         desk.catch_up();
