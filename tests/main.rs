@@ -10,6 +10,7 @@ mod journal;
 mod kubernetes;
 mod metrics;
 mod panes;
+mod pty;
 mod readers;
 mod report;
 mod run;
