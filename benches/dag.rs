@@ -126,6 +126,7 @@ fn start(dag: &Dag) -> Outcome<Start> {
     Ok(Start {
         plan_digest: Digest::of(b"plan"),
         policy_digest: Digest::of(b"policy"),
+        policy_from: <_>::default(),
         plan,
         policy,
         revision: Revision::new("0123456789abcdef")?,
@@ -156,6 +157,7 @@ fn makespan(dag: &Dag) -> Outcome<f64> {
         pid: 1,
         boot: "boot".to_owned(),
         build: Clean::new("bench"),
+        repaired: None,
         by: Principal::engine(),
         start: Some(Box::new(start(dag)?)),
     };

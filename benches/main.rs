@@ -14,6 +14,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 const ROUNDS: usize = 5;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -161,6 +163,15 @@ fn mean(all: &[f64]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let count = all.len() as f64;
     all.iter().sum::<f64>() / count
+}
+
+/// Seconds of processor time of `who`.
+fn spent_s(who: UsageWho) -> io::Result<f64> {
+    let usage = getrusage(who)?;
+    let time = usage.user_time() + usage.system_time();
+    let micros = u32::try_from(time.tv_usec()).unwrap_or(0);
+    let seconds = u32::try_from(time.tv_sec()).unwrap_or(0);
+    Ok(f64::from(seconds) + f64::from(micros) / 1e6)
 }
 
 fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(Duration, T)> {

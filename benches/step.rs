@@ -6,9 +6,10 @@ use std::process::Command;
 
 use gonogo::world::Clock;
 use gonogo::world::shell::{Shell, StepSpec};
+use nix::sys::resource::UsageWho;
 use tokio::runtime::Runtime;
 
-use super::{Goal, Outcome, ROUNDS, Row, mean, median, timed};
+use super::{Goal, Outcome, ROUNDS, Row, mean, median, spent_s, timed};
 
 const STEPS: usize = 30;
 const LARGE_BYTES: usize = 1024 * 1024 * 1024;
@@ -97,12 +98,6 @@ async fn step_through(shell: &Shell, spec: StepSpec) -> Outcome<f64> {
 
 /// Milliseconds of processor time of this process, and of its children that have been waited for.
 fn spent_ms() -> Outcome<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    let own = f64::from(i32::try_from(time.tv_sec)?) * 1e3
-        + f64::from(i32::try_from(time.tv_nsec)?) / 1e6;
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-    // cutime and cstime, in hundredths of a second.
-    let ticks: u32 = fields.skip(13).take(2).filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
-    Ok(own + f64::from(ticks) * 10.0)
+    let (own, children) = (UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN);
+    Ok((spent_s(own)? + spent_s(children)?) * 1e3)
 }

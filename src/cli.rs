@@ -3,18 +3,24 @@
 mod ask;
 mod dispatch;
 mod engine;
+mod plain;
 mod reach;
 mod records;
 mod rehearse;
 mod releases;
+mod replay;
+mod report;
 mod run;
+mod shelf;
 mod show;
 mod timeline;
 mod verify;
 
-pub use dispatch::dispatch;
+pub use dispatch::{asked, dispatch};
 pub use rehearse::{Flight, prepare};
 pub use releases::releases;
+pub use replay::{Stage, replay};
+pub use report::report;
 pub use show::show;
 pub use timeline::{Form, timeline};
 pub use verify::verify;

@@ -8,16 +8,18 @@ pub mod args;
 mod file;
 mod look;
 mod paths;
+mod policy;
 mod resolve;
 mod run;
 mod schema;
 mod shipped;
 
 pub use file::{Details, FileError, Layers, Origin};
-pub use look::{Terminal, cockpit, environment};
+pub use look::{Terminal, cockpit, environment, plain, theme};
 pub use paths::{PathError, Paths};
+pub use policy::PinnedPolicy;
 pub use resolve::{
-    ConfigError, Listed, Rehearsal, digest, policy_of, principal, rehearsal, scenarios,
+    ConfigError, Listed, Rehearsal, digest, principal, rehearsal, rehearsal_of, scenario, scenarios,
 };
 pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};

@@ -8,9 +8,10 @@ mod book;
 mod disk;
 mod driver;
 mod environment;
-
 mod error;
 mod library;
+mod queue;
+mod record;
 
 pub mod line;
 pub mod reader;
@@ -22,5 +23,6 @@ pub use driver::{Driver, Holder};
 pub use environment::{EnvironmentLock, LockError};
 pub use error::{AppendError, Newer, Observing, OpenError};
 pub use library::{Cleared, Entry, FindError, Library, LibraryError, Newest, Started, Wanted};
-pub use line::{Damage, Foreign, Head, Why};
+pub use line::{Damage, Foreign, Head, Why, encode};
+pub use queue::Place;
 pub use reader::{Tail, TailError, Verification, verify};

@@ -24,7 +24,7 @@ mod time;
 
 pub use card::report_words;
 pub use command::{Ask, Command, Principal, Refusal, Via};
-pub use decide::{Input, Opened, Timer, decide, permit};
+pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit};
 pub use due::{Due, due};
 pub use effect::{
     AfterCrash, BuiltInJob, Cause, Deployed, Effect, EffectKey, LatchedBy, Outcome, Seen, StepEnd,
@@ -59,6 +59,6 @@ pub use state::{
     Doubt, Gate, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session, StageState,
     StepState, StepStatus, SwitchOrder, VoteEntry, Window,
 };
-pub use telemetry::{PodRow, SlotSample, Telemetry};
+pub use telemetry::{Fault, PodRow, SlotSample, Telemetry};
 pub use text::{Clean, Finite, NotFinite, SECRET_BYTES_MIN, Secret, ShortSecret, hidden};
 pub use time::{BootId, Timestamp};

@@ -4,14 +4,19 @@
 
 pub mod audit;
 mod commands;
+pub mod control;
+mod document;
 mod ends;
 pub mod json;
 pub mod line;
 mod place;
+pub mod plain;
+pub mod postmortem;
 pub mod script;
 pub mod summary;
 mod table;
 pub mod words;
 
 pub use commands::commands;
+pub use document::Document;
 pub use ends::End;

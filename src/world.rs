@@ -18,7 +18,7 @@ pub mod workspace;
 mod perform;
 mod place;
 
-pub use clock::Clock;
+pub use clock::{Clock, Hands};
 pub use live::{LiveError, LiveSettings, NotifyChannel, live, missing};
 pub use perform::{end, observe, perform, watch};
 pub use place::{Board, Probe, Reporter, Site, World};

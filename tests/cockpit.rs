@@ -1,13 +1,18 @@
 //! The cockpit against rehearsals: keys are pressed, words are read, time passes by itself. Each
 //! test reads like a runbook.
 
+mod hands;
+
+use std::sync::Arc;
+
 use clap::Parser as _;
 use gonogo::cli::prepare;
 use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, rehearsal};
 use gonogo::release::{Person, Principal, Via};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
+use gonogo::tui::{Cockpit, Depth, History, Keymap, Library, Settings, Theme};
+use gonogo::world::Clock;
 
 /// A rehearsal with somebody at the keys.
 struct Flight {
@@ -17,7 +22,27 @@ struct Flight {
     _home: tempfile::TempDir,
 }
 
+fn settings(clock: Clock) -> Settings {
+    let person = Person::new("mira").expect("a name");
+    Settings {
+        theme: Theme::shipped("dark", Depth::True, false).expect("shipped"),
+        keymap: Keymap::shipped(),
+        principal: Principal { person, via: Via::Cockpit, key: None },
+        can_arm: true,
+        database: "shop".to_owned(),
+        clock,
+        mouse: true,
+        bell: true,
+        history: History::default(),
+        library: None,
+    }
+}
+
 fn fly(scenario: &str, size: (u16, u16)) -> Flight {
+    fly_with(scenario, size, None)
+}
+
+fn fly_with(scenario: &str, size: (u16, u16), library: Option<Arc<dyn Library>>) -> Flight {
     let home = tempfile::tempdir().expect("a directory");
     let at = |name: &str| home.path().join(name);
     let paths = Paths {
@@ -33,15 +58,8 @@ fn fly(scenario: &str, size: (u16, u16)) -> Flight {
     let person = Person::new("mira").expect("a name");
     let by = Principal { person, via: Via::Cockpit, key: None };
     let flight = prepare(rehearsal, &paths, &by, 1.0, true).expect("a stage");
-    let settings = Settings {
-        theme: Theme::shipped("dark", Depth::True, false).expect("shipped"),
-        keymap: Keymap::shipped(),
-        principal: by,
-        can_arm: true,
-        database: "shop".to_owned(),
-        history: History::default(),
-        clock: flight.handle.clock().clone(),
-    };
+    let mut settings = settings(flight.handle.clock().clone());
+    settings.library = library;
     let cockpit = Cockpit::new(flight.handle, settings, size);
     tokio::spawn(flight.engine.run());
     Flight { cockpit, _theatre: flight.theatre, _home: home }

@@ -2,6 +2,6 @@
 
 mod model;
 mod properties;
-mod rules;
+pub(crate) mod rules;
 mod shipped;
 mod tables;

@@ -5,6 +5,7 @@ use std::fs;
 
 use gonogo::config;
 use gonogo::error::Exit;
+use gonogo::tui::Keymap;
 
 fn readme() -> String {
     fs::read_to_string("README.md").expect("README.md")
@@ -17,6 +18,11 @@ fn assert_holds(part: &str) {
 #[test]
 fn the_readme_has_the_exit_codes() {
     assert_holds(&Exit::table_markdown());
+}
+
+#[test]
+fn the_readme_has_the_shipped_keys() {
+    assert_holds(&Keymap::shipped().table_markdown());
 }
 
 #[test]

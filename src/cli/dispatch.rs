@@ -2,19 +2,24 @@
 
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::CommandFactory as _;
 use color_eyre::eyre::{Report, WrapErr as _};
 
 use super::reach::Local;
-use super::run::{Follow, follow, late, start};
+use super::replay::Stage;
+use super::run::{Follow, exit_of, follow, late, start};
 use super::timeline::Form;
-use super::{ask, engine, rehearse};
+use super::{ask, engine, plain, rehearse};
 use crate::config::args::{self, Args, Look, Sub};
 use crate::config::{self, Paths};
+use crate::engine::handle::Link;
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
-use crate::release::{Ask, Clean, ReleaseId, Via};
+use crate::release::{Ask, Clean, Release, ReleaseId, Via};
+use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::tui;
 use crate::world::Clock;
 
@@ -50,6 +55,12 @@ pub fn dispatch(args: Args) -> Result<Exit, Report> {
             super::verify(&library(&paths), name(args.release.as_ref()), &mut std::io::stdout())
         }
         Some(Sub::Timeline(args)) => timeline(&args, &paths),
+        Some(Sub::Report(args)) => {
+            let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
+            let which = name(args.release.as_ref());
+            super::report(&library(&paths), which, args.html, &mut out, &mut notes)
+        }
+        Some(Sub::Replay(args)) => replay(&args, &paths, &look),
         Some(other) => by_hand(other, &paths),
     }
 }
@@ -71,6 +82,20 @@ fn timeline(args: &args::Timeline, paths: &Paths) -> Result<Exit, Report> {
     let which = name(args.release.as_ref());
     let (mut out, mut notes) = (std::io::stdout(), std::io::stderr());
     super::timeline(&library(paths), which, form, &mut out, &mut notes)
+}
+
+/// A pipe gets lines, a terminal the screens.
+fn replay(args: &args::Replay, paths: &Paths, look: &Look) -> Result<Exit, Report> {
+    let stage = if on_terminal() && !args.plain {
+        Stage::Screens(Box::new(cockpit(theme(paths, look)?, paths, look, "")?), args.speed)
+    } else {
+        Stage::Lines
+    };
+    let (library, which) = (library(paths), name(args.release.as_ref()));
+    let runtime = runtime()?;
+    let exit = runtime.block_on(super::replay(&library, which, stage, &mut std::io::stdout()))?;
+    runtime.shutdown_background();
+    Ok(exit)
 }
 
 fn exe() -> Result<PathBuf, Report> {
@@ -107,10 +132,30 @@ fn on_terminal() -> bool {
 /// `gonogo` alone: the cockpit of the release that runs, or the list of releases.
 fn home(paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let local = local(paths)?;
-    match local.running(None) {
-        Ok(id) if on_terminal() => watch(&local, &id, look),
-        _ => super::releases(&local.library(), &mut std::io::stdout()),
+    if !on_terminal() {
+        return super::releases(&local.library(), &mut std::io::stdout());
     }
+    match local.running(None) {
+        Ok(id) => watch(&local, &id, look),
+        Err(_) => choose(&local, look),
+    }
+}
+
+/// The cockpit without a release: it begins with the list.
+fn choose(local: &Local, look: &Look) -> Result<Exit, Report> {
+    let settings = cockpit(theme(&local.paths, look)?, &local.paths, look, "")?;
+    let runtime = runtime()?;
+    let (left, shown) = runtime.block_on(async {
+        let left = tui::run(super::shelf::nothing(local)?, settings)
+            .await
+            .wrap_err("failed to show the cockpit")?;
+        Ok::<_, Report>(left)
+    })?;
+    runtime.shutdown_background();
+    if left == tui::Leave::Detached && shown.start.is_some() && shown.result.is_none() {
+        detached(&shown.id, Exit::Interrupted);
+    }
+    Ok(Exit::Released)
 }
 
 fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, Report> {
@@ -122,32 +167,68 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
     paths.prepare()?;
     let mut by = config::principal(Via::Cockpit);
     by.person = args.person.clone().unwrap_or(by.person);
-    let rehearsal = config::rehearsal(args, paths)?;
     if args.auto {
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
+        let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
-    if !on_terminal() {
-        let what = "a rehearsal needs a terminal, or --auto";
-        return Err(Failure::new(Exit::Usage, what).into());
+    if args.plain && plain::can_be_asked() {
+        let mut settings = lines(look, DATABASE, |release, _| Exit::of_result(release).code());
+        settings.principal = by.clone();
+        return rehearse::plain(args, paths, &by, settings, &mut out);
     }
-    let mut settings = cockpit(paths, look, "ecommerce")?;
-    settings.principal = by.clone();
-    rehearse::cockpit(rehearsal, paths, &by, settings, &mut out)
+    // An unknown scenario is named before the lack of a terminal.
+    let scenario = config::scenario(args, paths)?;
+    if !on_terminal() {
+        let what = "a rehearsal asks for decisions, and nobody can type here";
+        let hint = "add --auto: a scripted operator decides, and plain lines are printed";
+        return Err(Failure::new(Exit::Usage, what).with_hint(hint).into());
+    }
+    let settings = |theme| {
+        let mut settings = cockpit(theme, paths, look, DATABASE)?;
+        settings.principal = by.clone();
+        Ok(settings)
+    };
+    rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, settings, &mut out)
 }
 
-fn cockpit(paths: &Paths, look: &Look, database: &str) -> Result<tui::Settings, Report> {
+/// The database of the rehearsed shop.
+const DATABASE: &str = "ecommerce";
+
+fn lines(look: &Look, database: &str, code: fn(&Release, &Link) -> u8) -> PlainSettings {
     let terminal = config::Terminal::of_environment();
     let by = config::principal(Via::Cockpit);
-    Ok(config::cockpit(look, &terminal, paths, by, database)?)
+    config::plain(look, &terminal, by, database, LineSettings::new(code))
+}
+
+fn theme(paths: &Paths, look: &Look) -> Result<tui::Theme, Report> {
+    Ok(config::theme(look, &config::Terminal::of_environment(), paths)?)
+}
+
+fn cockpit(
+    theme: tui::Theme,
+    paths: &Paths,
+    look: &Look,
+    database: &str,
+) -> Result<tui::Settings, Report> {
+    let by = config::principal(Via::Cockpit);
+    let mut settings = config::cockpit(theme, look, paths, by, database)?;
+    settings.library = Some(Arc::new(super::shelf::Releases::new(local(paths)?)));
+    // From here on what gonogo says of itself has a screen.
+    tui::listen();
+    Ok(settings)
 }
 
 fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let local = local(paths)?;
     let repository = std::env::current_dir().wrap_err("failed to find the current directory")?;
-    let attended = on_terminal() && !args.plain && !args.json && !args.detach;
+    let talks = args.plain && plain::can_be_asked();
+    let attended = (on_terminal() && !args.plain || talks) && !args.json && !args.detach;
     let runtime = runtime()?;
     let id = runtime.block_on(start(&local, args, &repository, config::environment(), attended))?;
+    if attended && talks {
+        return talk(&local, &id, look);
+    }
     if attended {
         return watch(&local, &id, look);
     }
@@ -175,6 +256,9 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
     if on_terminal() && !args.plain && !args.json {
         return watch(&local, &id, look);
     }
+    if args.plain && plain::can_be_asked() && !args.json {
+        return talk(&local, &id, look);
+    }
     let how = if args.json { Follow::Json } else { Follow::Lines };
     let exit = runtime()?.block_on(async {
         let entry = local.library().entry(&id);
@@ -190,28 +274,70 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
 
 /// The cockpit of a real release; leaving it changes nothing.
 fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
-    let settings = cockpit(&local.paths, look, "")?;
+    let theme = theme(&local.paths, look)?;
     let runtime = runtime()?;
-    let release = runtime.block_on(async {
+    let (left, release) = runtime.block_on(async {
+        let first = tui::FirstFrame { rehearsal: None, what: format!("{id}: reaching its engine") };
+        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        let settings = cockpit(theme, &local.paths, look, "")?;
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
+        // Another release may be the one that was looked at last; the exit is this one's.
+        let (left, _) =
+            opened.run(handle, settings).await.wrap_err("failed to show the cockpit")?;
         follower.catch_up();
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>((left, follower.snapshot().release.clone()))
     })?;
     runtime.shutdown_background();
     if release.result.is_none() {
-        detached(id, Exit::Interrupted);
+        if left == tui::Leave::Detached {
+            detached(id, Exit::Interrupted);
+        }
         return Ok(Exit::Interrupted);
     }
     Ok(Exit::of_result(&release))
 }
 
+/// A real release in plain lines; leaving it changes nothing.
+fn talk(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
+    let settings = lines(look, "", |release, link| exit_of(release, link).code());
+    let runtime = runtime()?;
+    let end = runtime.block_on(async {
+        let handle = local.reach(id, super::reach::DRIVE).await?;
+        plain::talk(handle, settings).await
+    })?;
+    // The thread that reads the terminal is not waited for.
+    runtime.shutdown_background();
+    let exit = exit_of(&end.release, &end.link);
+    detached(id, exit);
+    Ok(exit)
+}
+
 /// What the keys do, from a shell.
 fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
     let local = local(paths)?;
+    let confirm = if let Sub::Restore(args) = &sub { Some(args.confirm.clone()) } else { None };
+    let Some((named, ask)) = asked(sub) else {
+        return Err(Failure::new(Exit::Usage, "this command is not there yet").into());
+    };
+    let make = |snapshot: &crate::engine::handle::Snapshot| {
+        // As in the cockpit: what cannot be taken back is typed, not only pressed.
+        let wanted = snapshot.release.id.as_str();
+        match confirm {
+            Some(typed) if typed.as_deref() != Some(wanted) => {
+                Err(Failure::new(Exit::Refused, "a restore must be confirmed")
+                    .with_hint(format!("add --confirm {wanted}")))
+            }
+            _ => Ok(ask),
+        }
+    };
+    runtime()?.block_on(ask::ask(&local, named, make, &mut std::io::stdout()))
+}
+
+/// What a subcommand asks of which release; none where it asks nothing.
+pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
     let say = |comment: String| Clean::new(&comment);
-    let (named, make): (Option<ReleaseId>, Ask) = match sub {
+    Some(match sub {
         Sub::Approve(a) => (a.release, Ask::Approve { comment: say(a.comment) }),
         Sub::Reject(a) => (a.release, Ask::Reject { comment: say(a.comment) }),
         Sub::Defer(a) => (a.release, Ask::Defer { comment: say(a.comment) }),
@@ -220,29 +346,12 @@ fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
         Sub::Override(a) => (a.release, Ask::Override { comment: say(a.comment) }),
         Sub::Retry(a) => (a.release, Ask::Retry),
         Sub::Switch(a) => (a.release, Ask::Switch { to: a.slot }),
-        Sub::Restore(a) => return restore(&local, a),
-        _ => return Err(Failure::new(Exit::Usage, "this command is not there yet").into()),
-    };
-    let mut out = std::io::stdout();
-    runtime()?.block_on(ask::ask(&local, named, |_| Ok(make), &mut out))
-}
-
-fn restore(local: &Local, args: args::Restore) -> Result<Exit, Report> {
-    let ask = match args.backup {
-        Some(backup) => Ask::Restore { backup },
-        None => Ask::UndoRestore,
-    };
-    let confirm = args.confirm;
-    let make = |snapshot: &crate::engine::handle::Snapshot| {
-        // As in the cockpit: what cannot be taken back is typed, not only pressed.
-        let wanted = snapshot.release.id.as_str();
-        match confirm.as_deref() {
-            Some(typed) if typed == wanted => Ok(ask),
-            _ => Err(Failure::new(Exit::Refused, "a restore must be confirmed")
-                .with_hint(format!("add --confirm {wanted}"))),
-        }
-    };
-    runtime()?.block_on(ask::ask(local, args.release, make, &mut std::io::stdout()))
+        Sub::Restore(a) => match a.backup {
+            Some(backup) => (a.release, Ask::Restore { backup }),
+            None => (a.release, Ask::UndoRestore),
+        },
+        _ => return None,
+    })
 }
 
 fn schema(args: &args::Schema) -> Result<Exit, Report> {

@@ -7,18 +7,22 @@ use std::time::Duration;
 use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
-use crate::config::{Listed, Paths, Rehearsal, digest};
-use crate::engine::handle::{Handle, Snapshot};
+use crate::config::{self, Listed, Paths, Rehearsal, args, digest};
+use crate::engine::handle::{Follower, Handle, Snapshot};
 use crate::engine::{Engine, Launch, launch};
 use crate::error::{Exit, Failure};
 use crate::journal::{Driver, Journal};
 use crate::release::{
-    Clean, Digest, Opened, Principal, Rehearsal as Mark, ReleaseId, Revision, SessionId, Start,
+    Clean, Digest, Opened, Principal, Rehearsal as Mark, Release, ReleaseId, Revision, SessionId,
+    Start,
 };
 use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::report::script::{self, Act};
-use crate::report::{json, line};
-use crate::sim::{Settings, Theatre, build, scenario};
+use crate::report::summary::write_lines;
+use crate::report::{json, line, words};
+use crate::sim::scenario::{self, Scenario};
+use crate::sim::{Settings, Theatre, build};
 use crate::tui;
 use crate::world::{Clock, disk, machine};
 
@@ -95,8 +99,8 @@ pub fn prepare(
         workspace: folder.join("workspace"),
     })?;
     let build = Clean::new(env!("CARGO_PKG_VERSION"));
-    let opened =
-        Opened { session, host, pid, boot, build, by: by.clone(), start: Some(Box::new(start)) };
+    let (by, start) = (by.clone(), Some(Box::new(start)));
+    let opened = Opened { session, host, pid, boot, build, repaired: None, by, start };
     let (handle, engine) = launch(Launch {
         world: theatre.world.clone(),
         journal,
@@ -126,6 +130,7 @@ pub(super) fn rehearse(
     runtime.block_on(async {
         let Flight { handle, engine, theatre, acts } = prepare(rehearsal, paths, by, 1.0, false)?;
         let driving = tokio::spawn(engine.run());
+        let mut seen = handle.follow();
         let script = tokio::spawn({
             let (handle, acts) = (handle.clone(), acts.clone());
             async move { script::play(&handle, &acts).await }
@@ -145,8 +150,18 @@ pub(super) fn rehearse(
         script.abort();
         driving.abort();
         drop(theatre);
+        if output == Output::Lines {
+            seen.catch_up();
+            writeln!(out)?;
+            write_lines(out, &debriefed(&seen))?;
+        }
         Ok(Exit::of_result(&end.release))
     })
+}
+
+fn debriefed(seen: &Follower) -> Vec<Clean> {
+    let snapshot = seen.snapshot();
+    words::debrief(&snapshot.records, &snapshot.live.telemetry.faults)
 }
 
 /// Claims the folder of a new release: `r-1123.1`, `r-1123.2`, …
@@ -158,16 +173,63 @@ fn claim(paths: &Paths, at: Wall) -> Result<ReleaseId, Report> {
 
 /// Flies a rehearsal in the cockpit, on time that runs `speed` times as fast as real time.
 pub(super) fn cockpit(
-    rehearsal: Rehearsal,
+    args: &args::Rehearse,
+    scenario: Scenario,
     paths: &Paths,
     by: &Principal,
-    mut settings: tui::Settings,
+    theme: tui::Theme,
+    settings: impl FnOnce(tui::Theme) -> Result<tui::Settings, Report>,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let speed = rehearsal.speed;
-    let skip_to = rehearsal.skip_to.clone();
+    let begin = || {
+        let first = tui::FirstFrame {
+            rehearsal: Some(scenario.name.clone()),
+            what: "the shipped plan, a simulated cluster, and a journal".to_owned(),
+        };
+        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        Ok((config::rehearsal_of(scenario, args)?, (opened, settings(theme)?)))
+    };
+    let (left, seen) = attended(args, begin, paths, by, async |handle, with, history| {
+        let (opened, mut settings): (tui::Opened, tui::Settings) = with;
+        settings.history = history;
+        let shown = opened.run(handle, settings).await.wrap_err("failed to show the cockpit");
+        shown.map(|(left, _)| left)
+    })?;
+    if left == tui::Leave::HungUp {
+        return Ok(Exit::of_result(&seen.snapshot().release));
+    }
+    if seen.snapshot().release.result.is_some() {
+        write_lines(out, &debriefed(&seen))?;
+    }
+    farewell(&seen.snapshot().release, out)
+}
+
+/// Flies a rehearsal in plain lines, on time that runs `speed` times as fast as real time.
+pub(super) fn plain(
+    args: &args::Rehearse,
+    paths: &Paths,
+    by: &Principal,
+    settings: PlainSettings,
+    out: &mut dyn Write,
+) -> Result<Exit, Report> {
+    let begin = || Ok((config::rehearsal(args, paths)?, settings));
+    let ((), seen) = attended(args, begin, paths, by, async |handle, settings, _| {
+        super::plain::talk(handle, settings).await.map(drop)
+    })?;
+    farewell(&seen.snapshot().release, out)
+}
+
+/// Runs the rehearsal that `begin` gives for as long as `watch` looks on, from the moment that the
+/// arguments skip to; gives its answer and what there was to see.
+fn attended<S, T>(
+    args: &args::Rehearse,
+    begin: impl FnOnce() -> Result<(Rehearsal, S), Report>,
+    paths: &Paths,
+    by: &Principal,
+    watch: impl AsyncFnOnce(Handle, S, tui::History) -> Result<T, Report>,
+) -> Result<(T, Follower), Report> {
     // Time that is skipped, or stands still, is paused time, which needs one thread.
-    let paused = skip_to.is_some() || speed <= 0.0;
+    let paused = args.skip_to.is_some() || args.speed <= 0.0;
     let mut builder = if paused {
         tokio::runtime::Builder::new_current_thread()
     } else {
@@ -179,12 +241,15 @@ pub(super) fn cockpit(
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
-    let release = runtime.block_on(async {
+    let (left, seen) = runtime.block_on(async {
+        let (rehearsal, with) = begin()?;
+        let (speed, skip_to) = (rehearsal.speed, rehearsal.skip_to.clone());
         let Flight { handle, engine, theatre, acts } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
-        let mut follower = handle.follow();
+        let mut seen = handle.follow();
+        let mut history = tui::History::default();
         if let Some(moment) = &skip_to {
-            let see = |snapshot: &Snapshot| settings.history.learn(snapshot);
+            let see = |snapshot: &Snapshot| history.learn(snapshot);
             if let Err(end) = script::play_to(&handle, &acts, moment, see).await {
                 let what = format!("this scenario never comes to that moment: {end:?}");
                 return Err(Failure::new(Exit::Usage, what).into());
@@ -194,20 +259,25 @@ pub(super) fn cockpit(
         if paused && still.is_none() {
             tokio::time::resume();
         }
-        tui::run(handle, settings).await.wrap_err("failed to show the cockpit")?;
-        follower.catch_up();
+        let left = watch(handle, with, history).await?;
+        seen.catch_up();
         driving.abort();
         drop((theatre, still));
-        Ok::<_, Report>(follower.snapshot().release.clone())
+        Ok::<_, Report>((left, seen))
     })?;
     runtime.shutdown_background();
+    Ok((left, seen))
+}
+
+/// The last words on a rehearsal that somebody flew.
+fn farewell(release: &Release, out: &mut dyn Write) -> Result<Exit, Report> {
     let sentence = match &release.result {
         Some(result) => result.sentence(),
-        None => "left before its end; a rehearsal does not go on without its cockpit".to_owned(),
+        None => "left before its end; a rehearsal does not go on without you".to_owned(),
     };
     writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
-    writeln!(out, "gonogo timeline {} tells it again", release.id)?;
-    Ok(Exit::of_result(&release))
+    writeln!(out, "gonogo timeline {} tells it again, gonogo replay plays it", release.id)?;
+    Ok(Exit::of_result(release))
 }
 
 /// Holds paused time where it is until the guard is dropped: it moves on only while no thread works
@@ -237,6 +307,7 @@ fn start(rehearsal: &Rehearsal, revision: &Revision, attended: bool) -> Start {
     Start {
         plan_digest: digest(&plan),
         policy_digest: digest(&policy),
+        policy_from: Clean::new("the shipped policy"),
         revision: revision.clone(),
         branch: Clean::new(&branch),
         environment: Clean::new("production"),
@@ -279,6 +350,6 @@ fn act(act: &scenario::Act) -> Act {
             P::UndoRestore => Press::UndoRestore,
             P::Abort => Press::Abort,
         },
-        comment: scenario::Scenario::comment(act),
+        comment: Scenario::comment(act),
     }
 }

@@ -40,7 +40,7 @@ fn row(entry: &Entry) -> ReleaseRow {
 }
 
 /// How it ended, or who drives it, or that nobody does.
-fn state(entry: &Entry) -> String {
+pub(super) fn state(entry: &Entry) -> String {
     let trouble = entry.trouble.as_ref().map_or(String::new(), |why| format!(", {why}"));
     if let Some(result) = &entry.result {
         return format!("{}{trouble}", result_word(result));

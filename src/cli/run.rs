@@ -14,14 +14,14 @@ use crate::engine::Job;
 use crate::engine::handle::socket::Wants;
 use crate::engine::handle::{Handle, Link};
 use crate::error::{Exit, Failure};
-use crate::journal::{Holder, LockError, Wanted};
+use crate::journal::{Holder, LockError, Place, Wanted};
 use crate::release::{Clean, Release, ReleaseId, ReleaseResult};
 use crate::report::line::LineSettings;
 use crate::report::{json, line};
-use crate::world::disk;
 use crate::world::shell::Shell;
 use crate::world::shell::clean_env;
 use crate::world::workspace::Workspace;
+use crate::world::{disk, machine};
 
 /// How long an engine may keep the environment of a release that has ended, and how often that is
 /// looked at.
@@ -48,13 +48,19 @@ pub(super) async fn start(
     let env = clean_env(env, []);
     let shell = Shell::new(local.exe.clone(), local.clock.clone());
     let git = Workspace::new(shell, env.clone());
-    let ready = config::run(args, repository, &local.paths, &git, attended).await;
+    let library = local.library();
+    let serving = library.serving(&Clean::new(&args.environment))?;
+    let ready = config::run(args, repository, &local.paths, &git, serving.as_ref(), attended).await;
     let Ready { repository, mut start, machine } =
         ready.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let library = local.library();
-    wait_until_free(local, &start.environment)
-        .await
-        .map_err(|error| Failure::new(Exit::Refused, error.to_string()))?;
+    let refused = |error: LockError| Failure::new(Exit::Refused, error.to_string());
+    // Held until the engine is up: whoever came later stays behind.
+    let _place = if args.queue {
+        Some(wait_in_line(local, &start.environment).await.map_err(refused)?)
+    } else {
+        wait_until_free(local, &start.environment).await.map_err(refused)?;
+        None
+    };
     start.latches = library.latches(&start.environment, false)?;
     start.passed_before = library.passed_gates(&Wanted {
         revision: start.revision.clone(),
@@ -106,8 +112,44 @@ async fn wait_until_free(local: &Local, environment: &Clean) -> Result<(), LockE
     }
 }
 
+/// Waits in the line before an environment until it is this one's turn, and says behind whom.
+async fn wait_in_line(local: &Local, environment: &Clean) -> Result<Place, LockError> {
+    let library = local.library();
+    let who = Holder {
+        person: local.person.clone(),
+        host: machine::host(),
+        pid: machine::own_pid(),
+        boot: machine::boot_id(),
+        since: local.clock.now().wall,
+        epoch: None,
+        release: None,
+    };
+    let place = library.queue(environment, &who)?;
+    let mut said = String::new();
+    loop {
+        let ahead = place.ahead()?.len();
+        let held = match library.environment_is_free(environment) {
+            Ok(()) if ahead == 0 => return Ok(place),
+            Ok(()) => format!("environment {environment} is free"),
+            Err(error @ LockError::Held { .. }) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        let line = match ahead {
+            0 => "next in line".to_owned(),
+            n => format!("{n} ahead in line"),
+        };
+        let now = format!("QUEUED: {held}; {line}; Ctrl-C leaves it");
+        if now != said {
+            // Whoever does not hear it waits all the same.
+            let _ = writeln!(std::io::stderr(), "{now}");
+            said = now;
+        }
+        local.clock.sleep(LOOK_EVERY).await;
+    }
+}
+
 /// What following came to: the release's own code, unless its engine is gone.
-fn exit_of(release: &Release, link: &Link) -> Exit {
+pub(super) fn exit_of(release: &Release, link: &Link) -> Exit {
     match link {
         Link::Lost { .. } if release.result.is_none() => Exit::Unreachable,
         Link::Lost { .. } | Link::Closed | Link::Live => Exit::of_result(release),
@@ -152,7 +194,8 @@ pub(super) async fn follow(
         match how {
             Follow::Json => json::follow(handle, out, false).await,
             Follow::Lines | Follow::Detached => {
-                let settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                let mut settings = LineSettings::new(|release, link| exit_of(release, link).code());
+                settings.columns = machine::terminal_columns();
                 line::follow(handle, out, settings).await
             }
         }

@@ -1,4 +1,5 @@
-//! `gonogo timeline RELEASE`: every record of a release in words, as a Markdown table, or as it is.
+//! `gonogo timeline RELEASE`: every record of a release in words, as a post-mortem in Markdown, or
+//! as it is.
 
 use std::io::Write;
 
@@ -7,6 +8,7 @@ use color_eyre::eyre::Report;
 use super::records;
 use crate::error::Exit;
 use crate::journal::Library;
+use crate::report::postmortem::postmortem;
 use crate::report::{json, summary};
 
 /// How a timeline is written.
@@ -31,7 +33,7 @@ pub fn timeline(
     let found = records::read(library, which)?;
     match form {
         Form::Text => summary::write_lines(out, &summary::timeline(&found.records))?,
-        Form::Markdown => summary::write_lines(out, &summary::timeline_markdown(&found.records))?,
+        Form::Markdown => summary::write_lines(out, &postmortem(&found.records).markdown())?,
         Form::Json => {
             for record in &found.records {
                 json::write_record(out, record)?;

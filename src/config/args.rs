@@ -31,6 +31,9 @@ pub struct Look {
     /// Draw with ASCII only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Leave the mouse to the terminal, to select text; the key m changes it
+    #[arg(long, global = true)]
+    pub no_mouse: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +75,10 @@ pub enum Sub {
     Show(Which),
     /// Show everything that happened, a line each
     Timeline(Timeline),
+    /// Play a release on the screens again: pause, speed, from decision to decision
+    Replay(Replay),
+    /// Report each control of a release with the records that prove it
+    Report(ReportArgs),
     /// Check a journal: chain, checksums, invariants
     Verify(Which),
     /// Print the JSON Schema of a configuration file
@@ -88,6 +95,7 @@ pub enum Sub {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Rehearse {
     /// The scenario: a shipped name, or a file; `--list` shows them
     pub scenario: Option<String>,
@@ -100,6 +108,9 @@ pub struct Rehearse {
     /// With --auto: print the journal's records, one JSON document a line
     #[arg(long, requires = "auto")]
     pub json: bool,
+    /// Fly it in plain lines, with typed words instead of a screen
+    #[arg(long)]
+    pub plain: bool,
     /// How many times faster than real time it runs; 0 holds the world still
     #[arg(long, default_value_t = 30.0, value_name = "N")]
     pub speed: f64,
@@ -119,6 +130,7 @@ pub struct Rehearse {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are bools")]
 pub struct Run {
     /// The plan; otherwise the repository's config/pipeline.yaml
     #[arg(long, value_name = "FILE")]
@@ -135,10 +147,13 @@ pub struct Run {
     /// The environment that is locked while the release runs
     #[arg(long, default_value = "production", value_name = "NAME")]
     pub environment: String,
+    /// Where another release has the environment: wait in line, first come first
+    #[arg(long)]
+    pub queue: bool,
     /// Print the journal's records, one JSON document a line
     #[arg(long)]
     pub json: bool,
-    /// Print plain lines even on a terminal
+    /// Plain lines and typed words instead of a screen; lines only when nobody can type
     #[arg(long)]
     pub plain: bool,
     /// Start it and return at once
@@ -150,7 +165,7 @@ pub struct Run {
 pub struct Attach {
     /// The release; otherwise the one that is running
     pub release: Option<ReleaseId>,
-    /// Print plain lines even on a terminal
+    /// Plain lines and typed words instead of a screen; lines only when nobody can type
     #[arg(long)]
     pub plain: bool,
     /// Print the journal's records, one JSON document a line
@@ -210,12 +225,33 @@ pub struct Restore {
 pub struct Timeline {
     /// The release; otherwise the newest
     pub release: Option<ReleaseId>,
-    /// As a Markdown table, for a post-mortem
+    /// A post-mortem in Markdown: summary, impact, timeline, who decided, follow-ups
     #[arg(long)]
     pub markdown: bool,
     /// The journal's records, one JSON document a line
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Replay {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+    /// How many times as fast as it was
+    #[arg(long, default_value_t = 10.0, value_name = "N")]
+    pub speed: f64,
+    /// Tell it in plain lines, at once
+    #[arg(long)]
+    pub plain: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ReportArgs {
+    /// The release; otherwise the newest
+    pub release: Option<ReleaseId>,
+    /// As one HTML page that loads nothing, instead of Markdown
+    #[arg(long)]
+    pub html: bool,
 }
 
 #[derive(Debug, ClapArgs)]

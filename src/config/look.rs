@@ -7,9 +7,10 @@ use super::file::Layers;
 use super::paths::Paths;
 use super::resolve::ConfigError;
 use crate::release::Principal;
+use crate::report::line::LineSettings;
+use crate::report::plain::PlainSettings;
 use crate::tui::{Depth, History, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
-use crate::world::Clock;
-use crate::world::disk;
+use crate::world::{Clock, disk, machine};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -71,14 +72,27 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Everything a cockpit needs beside its release.
-pub fn cockpit(
+/// Everything a plain conversation needs beside its release.
+pub fn plain(
     look: &Look,
     terminal: &Terminal,
-    paths: &Paths,
     principal: Principal,
     database: &str,
-) -> Result<Settings, ConfigError> {
+    mut lines: LineSettings,
+) -> PlainSettings {
+    lines.columns = machine::terminal_columns();
+    PlainSettings {
+        principal,
+        can_arm: true,
+        database: database.to_owned(),
+        clock: Clock::live(),
+        ascii: look.ascii || terminal.is_ascii(),
+        lines,
+    }
+}
+
+/// How the cockpit looks. Quick: a first frame waits for it.
+pub fn theme(look: &Look, terminal: &Terminal, paths: &Paths) -> Result<Theme, ConfigError> {
     let depth = terminal.depth(look.color);
     let ascii = look.ascii || terminal.is_ascii();
     let name = look.theme.as_deref().unwrap_or("dark");
@@ -87,24 +101,31 @@ pub fn cockpit(
     } else {
         paths.config.join("themes").join(format!("{name}.yaml"))
     };
-    let theme = match (disk::read(&theme, FILE_BYTES_MAX)?, Theme::shipped(name, depth, ascii)) {
-        (Some(bytes), _) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let spec: ThemeSpec = Layers::shipped(&theme.display().to_string(), &text)?.read()?;
-            Theme::new(&spec, depth, ascii).map_err(ConfigError::Theme)?
-        }
-        (None, Some(shipped)) => shipped,
-        (None, None) => {
-            let known: Vec<&str> = THEMES.iter().map(|(name, _)| *name).collect();
-            let (name, known) = (name.to_owned(), known.join(", "));
-            return Err(ConfigError::NoTheme { name, known });
-        }
-    };
+    if let Some(bytes) = disk::read(&theme, FILE_BYTES_MAX)? {
+        let text = String::from_utf8_lossy(&bytes);
+        let spec: ThemeSpec = Layers::shipped(&theme.display().to_string(), &text)?.read()?;
+        return Theme::new(&spec, depth, ascii).map_err(ConfigError::Theme);
+    }
+    Theme::shipped(name, depth, ascii).ok_or_else(|| {
+        let known: Vec<&str> = THEMES.iter().map(|(name, _)| *name).collect();
+        ConfigError::NoTheme { name: name.to_owned(), known: known.join(", ") }
+    })
+}
+
+/// Everything a cockpit needs beside its release.
+pub fn cockpit(
+    theme: Theme,
+    look: &Look,
+    paths: &Paths,
+    principal: Principal,
+    database: &str,
+) -> Result<Settings, ConfigError> {
     let mut keys = Layers::shipped("config/keys.yaml (shipped)", KEYS)?;
     let own = paths.config.join("keys.yaml");
     if let Some(bytes) = disk::read(&own, FILE_BYTES_MAX)? {
         keys.add(&own.display().to_string(), &bytes)?;
     }
+    let manners = super::run::machine_of(paths)?.cockpit;
     Ok(Settings {
         theme,
         keymap: Keymap::new(&keys.read()?)?,
@@ -113,6 +134,9 @@ pub fn cockpit(
         database: database.to_owned(),
         history: History::default(),
         clock: Clock::live(),
+        mouse: manners.mouse && !look.no_mouse,
+        bell: manners.bell,
+        library: None,
     })
 }
 

@@ -9,7 +9,7 @@ use super::paths::Paths;
 use super::shipped::{pipeline, policy, read_plan, read_policy};
 use crate::release::{Digest, Plan, Policy, Principal, StageId, Via};
 use crate::report::script::{Moment, When};
-use crate::sim::scenario::{SHIPPED, Scenario};
+use crate::sim::scenario::{SHIPPED, Scenario, Shipped};
 use crate::world::disk::{self, DiskError};
 
 /// A configuration file is never larger than this.
@@ -61,8 +61,7 @@ pub struct Listed {
 pub fn scenarios(folder: Option<&Path>) -> Result<Vec<Listed>, ConfigError> {
     let mut all = Vec::new();
     for shipped in SHIPPED {
-        let name = format!("config/scenarios/{}.yaml (shipped)", shipped.name);
-        let scenario = Layers::shipped(&name, shipped.text)?.read()?;
+        let scenario = shipped_scenario(shipped)?;
         all.push(Listed { scenario, origin: "shipped".to_owned() });
     }
     if let Some(folder) = folder {
@@ -75,6 +74,11 @@ pub fn scenarios(folder: Option<&Path>) -> Result<Vec<Listed>, ConfigError> {
     Ok(all)
 }
 
+fn shipped_scenario(shipped: &Shipped) -> Result<Scenario, ConfigError> {
+    let name = format!("config/scenarios/{}.yaml (shipped)", shipped.name);
+    Ok(Layers::shipped(&name, shipped.text)?.read()?)
+}
+
 fn scenario_file(path: &Path) -> Result<Listed, ConfigError> {
     let name = path.display().to_string();
     let bytes = disk::read(path, FILE_BYTES_MAX)?.unwrap_or_default();
@@ -83,21 +87,33 @@ fn scenario_file(path: &Path) -> Result<Listed, ConfigError> {
     Ok(Listed { scenario, origin: name })
 }
 
-/// The settings of a rehearsal.
-pub fn rehearsal(args: &Rehearse, paths: &Paths) -> Result<Rehearsal, ConfigError> {
+/// The scenario that was asked for. Quick: a first frame waits for it.
+pub fn scenario(args: &Rehearse, paths: &Paths) -> Result<Scenario, ConfigError> {
     let name = args.scenario.as_deref().unwrap_or("happy");
+    if Path::new(name).extension().is_some_and(|end| end == "yaml") {
+        return Ok(scenario_file(Path::new(name))?.scenario);
+    }
     let folder = args.scenarios.clone().or_else(|| own_scenarios(paths));
-    let is_file = Path::new(name).extension().is_some_and(|end| end == "yaml");
-    let found = if is_file {
-        Some(scenario_file(Path::new(name))?)
-    } else {
-        scenarios(folder.as_deref())?.into_iter().find(|listed| listed.scenario.name == name)
-    };
-    let Some(Listed { scenario, .. }) = found else {
-        let all = scenarios(folder.as_deref())?;
-        let names: Vec<_> = all.into_iter().map(|listed| listed.scenario.name).collect();
-        return Err(ConfigError::NoScenario { name: name.to_owned(), known: names.join(", ") });
-    };
+    if folder.is_none()
+        && let Some(shipped) = SHIPPED.iter().find(|shipped| shipped.name == name)
+    {
+        return shipped_scenario(shipped);
+    }
+    let all = scenarios(folder.as_deref())?;
+    let names: Vec<_> = all.iter().map(|listed| listed.scenario.name.as_str()).collect();
+    let known = names.join(", ");
+    let found = all.into_iter().find(|listed| listed.scenario.name == name);
+    let name = name.to_owned();
+    found.map(|listed| listed.scenario).ok_or(ConfigError::NoScenario { name, known })
+}
+
+/// The settings of the rehearsal that was asked for.
+pub fn rehearsal(args: &Rehearse, paths: &Paths) -> Result<Rehearsal, ConfigError> {
+    rehearsal_of(scenario(args, paths)?, args)
+}
+
+/// The settings of a rehearsal of `scenario`.
+pub fn rehearsal_of(scenario: Scenario, args: &Rehearse) -> Result<Rehearsal, ConfigError> {
     let mut policy = read_policy(&policy()?)?;
     if !args.auto {
         // People do not run faster with the clock: what waits for them waits as long as ever.
@@ -151,16 +167,6 @@ fn scaled(seconds: u64, speed: f64) -> u64 {
 fn own_scenarios(paths: &Paths) -> Option<PathBuf> {
     let folder = paths.config.join("scenarios");
     folder.is_dir().then_some(folder)
-}
-
-/// The policy of this machine: the shipped one, and what the platform's folder changes in it.
-pub fn policy_of(paths: &Paths) -> Result<Policy, ConfigError> {
-    let mut layers = policy()?;
-    let path = paths.config.join("policy.yaml");
-    if let Some(bytes) = disk::read_trusted(&path, FILE_BYTES_MAX)? {
-        layers.add(&path.display().to_string(), &bytes)?;
-    }
-    Ok(read_policy(&layers)?)
 }
 
 /// The digest of a plan or policy as it took effect, whatever files it came from.

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::args::Run;
 use super::file::{FileError, Layers};
 use super::paths::Paths;
-use super::resolve::{ConfigError, digest, policy_of};
+use super::policy::{Asked, Decides, PinnedPolicy, policy_for};
+use super::resolve::{ConfigError, digest};
 use super::shipped::read_plan;
-use crate::release::{Clean, Plan, Revision, StageId, Start, Step, Touches};
+use crate::release::{Clean, Digest, Plan, Revision, StageId, Start, Step, Touches};
 use crate::world::disk::{self, DiskError};
 use crate::world::workspace::{GitError, Workspace};
 use crate::world::{NotifyChannel, missing};
@@ -23,6 +24,34 @@ pub struct Machine {
     /// Who is told when a gate opens, and when a release is held, rolled back or over.
     #[serde(default)]
     pub notify: Vec<NotifyChannel>,
+    /// The policy of everybody, pinned by its digest. The folder's own policy.yaml lies over it.
+    #[serde(default)]
+    pub policy: Option<PinnedPolicy>,
+    /// How the cockpit behaves at this machine's terminals.
+    #[serde(default)]
+    pub cockpit: Manners,
+}
+
+/// How the cockpit behaves.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manners {
+    /// Whether it takes the mouse at first; the key `m` changes it.
+    #[serde(default = "yes")]
+    pub mouse: bool,
+    /// Whether it rings, and tells the terminal why (OSC 9), when somebody must look up.
+    #[serde(default = "yes")]
+    pub bell: bool,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { mouse: true, bell: true }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The shipped `gonogo.yaml`.
@@ -62,6 +91,22 @@ pub enum RunError {
          that in a rehearsal only. Stop before it with --until, or see `gonogo rehearse`"
     )]
     NotHereYet { step: String, what: crate::release::BuiltIn },
+    #[error(
+        "the pinned policy {} is missing; bring it back, or change `policy` in gonogo.yaml",
+        path.display()
+    )]
+    PolicyGone { path: PathBuf },
+    #[error(
+        "the pinned policy {} was changed: it is {is}, not {pinned}; see who changed it, or pin \
+         the new one in gonogo.yaml",
+        path.display()
+    )]
+    PolicyChanged { path: PathBuf, pinned: Digest, is: Digest },
+    #[error(
+        "nobody is left who may approve: {name} names approvers, and none of them is one of the \
+         pinned policy; name at least one of those"
+    )]
+    NoApprover { name: String },
 }
 
 /// A release that can be started.
@@ -88,6 +133,7 @@ pub async fn run(
     repository: &Path,
     paths: &Paths,
     git: &Workspace,
+    serving: Option<&Revision>,
     attended: bool,
 ) -> Result<Ready, RunError> {
     let head = git.head(repository).await?;
@@ -99,8 +145,16 @@ pub async fn run(
         head.require_clean(repository)?;
     }
     let plan = plan_of(args, repository, &revision, git).await?;
-    let policy = policy_of(paths)?;
     let machine = machine_of(paths)?;
+    let asked = Asked {
+        pinned: machine.policy.as_ref(),
+        paths,
+        repository,
+        revision: &revision,
+        serving,
+        git,
+    };
+    let Decides { policy, from: policy_from } = policy_for(&asked).await?;
     let known = || {
         let names: Vec<&str> = plan.branches.iter().map(|rule| rule.branch.as_str()).collect();
         names.join(", ")
@@ -131,6 +185,7 @@ pub async fn run(
     let start = Start {
         plan_digest: digest(&plan),
         policy_digest: digest(&policy),
+        policy_from,
         revision,
         branch,
         environment: Clean::new(&args.environment),

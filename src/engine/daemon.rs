@@ -94,6 +94,7 @@ pub async fn drive(folder: &Path, exe: PathBuf, build: Clean) -> Result<Release,
         pid: driver.pid,
         boot: driver.boot,
         build: build.clone(),
+        repaired: repair.torn.as_ref().map(|torn| torn.bytes),
         by: Principal { person: job.by.clone(), via: Via::Shell, key: None },
         start: Some(job.start.clone()),
     };

@@ -47,6 +47,7 @@ impl Flights {
 
     /// Its answer has come.
     pub(super) fn landed(&mut self, key: &EffectKey) {
+        tracing::debug!(%key, "landed");
         self.flying.remove(key);
         while self.tasks.try_join_next().is_some() {}
     }
@@ -65,6 +66,7 @@ impl Flights {
     }
 
     pub(super) fn start(&mut self, key: EffectKey, effect: Effect, observing: bool) {
+        tracing::debug!(%key, observing, "started");
         let (world, answers) = (Arc::clone(&self.world), self.answers.clone());
         let reporter = self.reporter(&key);
         let (own_key, own_effect) = (key.clone(), effect.clone());

@@ -1,6 +1,7 @@
 //! All that a cockpit, a headless client or a script sees of an engine: ask in, picture out.
 
 pub mod socket;
+mod tape;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::feed::Watch;
 pub use super::feed::{Feed, Link, Live, Progress, Vitals};
+use crate::journal::encode;
 use crate::release::{
-    Clean, Command, EffectKey, Input, Record, Refusal, Release, ReleaseId, Timestamp,
+    Clean, Command, Digest, EffectKey, Input, Record, Refusal, Release, ReleaseId, Timestamp,
 };
 pub use crate::world::Clock;
 use crate::world::logpipe::LogFile;
 pub use crate::world::logpipe::{Direction, LogLine, Stream};
+pub use tape::Tape;
 
 /// An input on its way to the engine, and where its answer goes.
 #[derive(Debug)]
@@ -83,6 +86,20 @@ impl Handle {
         Self { release, inputs, feed, clock, logs }
     }
 
+    /// A release of the past: its records stand still, and whatever is asked is refused.
+    pub fn past(
+        release: ReleaseId,
+        records: impl IntoIterator<Item = Arc<Record>>,
+        clock: Clock,
+        steps: PathBuf,
+    ) -> Self {
+        let (inputs, _) = mpsc::channel(1);
+        let feed = Feed::new();
+        feed.publish(records);
+        feed.link(Link::Closed);
+        Self::new(release, inputs, feed, clock, steps)
+    }
+
     pub fn release(&self) -> &ReleaseId {
         &self.release
     }
@@ -142,6 +159,16 @@ impl Handle {
         self.with_log(key, |log| log.find(needle, from, direction))
     }
 
+    /// The place of the next line that speaks of an error.
+    pub fn log_next_error(
+        &self,
+        key: &EffectKey,
+        from: usize,
+        direction: Direction,
+    ) -> Result<Option<usize>, Clean> {
+        self.with_log(key, |log| log.next_error(from, direction))
+    }
+
     fn with_log<T: Default>(
         &self,
         key: &EffectKey,
@@ -163,6 +190,12 @@ impl Handle {
             Err(error) => Err(Clean::new(&format!("failed to read the log of {name}: {error}"))),
         }
     }
+}
+
+/// The digest that the record after this one must carry as its `prev`; none for a record that
+/// this build cannot write.
+pub fn chain_digest(record: &Record) -> Option<Digest> {
+    encode(record, &mut Vec::new()).ok()
 }
 
 /// Folds a feed into a snapshot, for one screen or one stream of lines.

@@ -394,7 +394,7 @@ fn drive(
 fn read(disk: &Disk, file: &File) -> io::Result<(Walk, Vec<Record>, Vec<Foreign>)> {
     let (mut records, mut foreign) = (Vec::new(), Vec::new());
     let walk = walk(disk, file, |line| match line {
-        Line::Known(record) => records.push(*record),
+        Line::Known(record) => records.push(record),
         Line::Foreign(other) => foreign.push(*other),
     })?;
     Ok((walk, records, foreign))

@@ -31,7 +31,8 @@ pub enum LockError {
     Io { environment: Clean, source: io::Error },
 }
 
-fn words(holder: Option<&Holder>) -> String {
+/// Who holds an environment, or waits for it, for people.
+pub(super) fn words(holder: Option<&Holder>) -> String {
     let Some(Holder { person, host, pid, since, release, .. }) = holder else {
         return "somebody who left no note".to_owned();
     };
@@ -77,8 +78,17 @@ pub(super) fn is_free(disk: &Disk, folder: &Path, environment: &Clean) -> Result
     Err(LockError::Held { environment: environment.clone(), holder })
 }
 
-/// Environments have names for people; files have names that lead nowhere else.
 fn lock_path(folder: &Path, environment: &Clean) -> PathBuf {
+    folder.join(format!("{}.lock", file_name(environment)))
+}
+
+/// Where the line before an environment stands.
+pub(super) fn queue_path(folder: &Path, environment: &Clean) -> PathBuf {
+    folder.join(format!("{}.queue", file_name(environment)))
+}
+
+/// Environments have names for people; files have names that lead nowhere else.
+fn file_name(environment: &Clean) -> String {
     use std::fmt::Write as _;
     let mut name = String::new();
     for byte in environment.as_str().bytes() {
@@ -89,5 +99,5 @@ fn lock_path(folder: &Path, environment: &Clean) -> PathBuf {
             let _ = write!(name, "%{byte:02x}");
         }
     }
-    folder.join(format!("{name}.lock"))
+    name
 }

@@ -13,6 +13,7 @@ use super::disk::Disk;
 use super::driver::{Driver, Holder, read_note};
 use super::environment::{self, EnvironmentLock, LockError};
 use super::line::{self, LINE_BYTES_MAX, Line};
+use super::queue::{self, Place};
 use super::reader;
 use crate::release::{
     Clean, Digest, Event, GateVerdict, LatchedBy, Person, Record, ReleaseId, ReleaseResult,
@@ -277,6 +278,19 @@ impl Library {
         }
     }
 
+    /// The revision that serves an environment, as far as this machine has released it: of the
+    /// newest release that ended well and was not rolled back since.
+    pub fn serving(&self, environment: &Clean) -> Result<Option<Revision>, LibraryError> {
+        let released = self.list()?.into_iter().filter(|entry| {
+            matches!(entry.result, Some(ReleaseResult::Released))
+                && entry.started.as_ref().is_some_and(|started| {
+                    started.environment == *environment && !started.rehearsal
+                })
+        });
+        let newest = released.max_by_key(|entry| entry.newest.as_ref().map(|newest| newest.at));
+        Ok(newest.and_then(|entry| Some(entry.started?.revision)))
+    }
+
     /// The latches that rollbacks left in an environment and that nobody has cleared. Those of
     /// rehearsals hold for rehearsals only. A latch in a damaged journal still holds.
     pub fn latches(
@@ -431,6 +445,23 @@ impl Library {
         environment::is_free(&self.disk, &self.environments(), environment)
     }
 
+    /// Goes to the end of the line before an environment.
+    pub fn queue(&self, environment: &Clean, who: &Holder) -> Result<Place, LockError> {
+        queue::join(&self.disk, self.queue_of(environment), environment, who)
+    }
+
+    /// Who stands in the line before an environment, first come first.
+    pub fn queued(&self, environment: &Clean) -> Result<Vec<Option<Holder>>, LockError> {
+        queue::waiting(&self.disk, &self.queue_of(environment)).map_err(|source| {
+            let environment = environment.clone();
+            LockError::Io { environment, source }
+        })
+    }
+
+    fn queue_of(&self, environment: &Clean) -> PathBuf {
+        environment::queue_path(&self.environments(), environment)
+    }
+
     fn environments(&self) -> PathBuf {
         self.state.join("environments")
     }
@@ -507,7 +538,7 @@ fn whole_records(lines: &[u8]) -> Vec<Record> {
     let whole = lines.split(|byte| *byte == b'\n').filter(|line| line::is_whole(line));
     whole
         .filter_map(|line| match line::parse(line)? {
-            Line::Known(record) => Some(*record),
+            Line::Known(record) => Some(record),
             Line::Foreign(_) => None,
         })
         .collect()

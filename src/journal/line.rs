@@ -11,6 +11,7 @@ use std::fmt;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::record;
 use crate::release::{Clean, Digest, Epoch, FORMAT, Record, ReleaseId, Seq};
 
 /// The longest line that is read or written, newline included, in bytes (fault F12).
@@ -49,8 +50,9 @@ pub struct Foreign {
 
 /// A whole line.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "almost every line is known, and none is kept")]
 pub enum Line {
-    Known(Box<Record>),
+    Known(Record),
     Foreign(Box<Foreign>),
 }
 
@@ -166,10 +168,11 @@ pub fn is_whole(line: &[u8]) -> bool {
 pub fn parse(line: &[u8]) -> Option<Line> {
     // Checked once as text: the reader of bytes checks each string by itself, which costs more.
     let text = std::str::from_utf8(line).ok()?;
-    if let Ok(record) = serde_json::from_str::<Record>(text)
+    let read = record::read(text).or_else(|_| serde_json::from_str::<Record>(text));
+    if let Ok(record) = read
         && record.format <= FORMAT
     {
-        return Some(Line::Known(Box::new(record)));
+        return Some(Line::Known(record));
     }
     let envelope: Envelope = serde_json::from_str(text).ok()?;
     Some(Line::Foreign(Box::new(Foreign {

@@ -1,9 +1,12 @@
 //! Reading a journal: every line's sum and the chain through all of them are verified, on all
 //! cores, with no more than a few blocks in memory.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use memchr::{memchr, memchr_iter, memmem, memrchr};
@@ -13,10 +16,12 @@ use super::line::{self, Chain, Damage, DigestText, Foreign, Head, LINE_BYTES_MAX
 use super::shelf::place;
 use crate::release::{Digest, Epoch, Record, ReleaseId, Seq};
 
-/// Lines are verified in blocks of about this size, a block a thread.
+/// Lines are verified in blocks of about this size.
 const BLOCK_BYTES: usize = 1 << 20;
-/// Two a core, so that none waits long for the slowest; more than these wait for each other.
+/// More threads than these wait for the one that reads and links.
 const THREADS_MAX: usize = 16;
+/// Blocks on their way for each thread: so many are in memory.
+const BLOCKS_A_THREAD: usize = 3;
 /// The disk writes sectors whole, or not at all.
 const SECTOR_BYTES: u64 = 512;
 
@@ -41,38 +46,98 @@ pub(super) enum End {
 }
 
 /// Walks through a journal file from its start and hands on each line once it is verified.
+///
+/// Blocks are examined on all cores while this thread reads the next ones and links what comes
+/// back, in order.
 pub(super) fn walk(disk: &Disk, file: &File, mut each: impl FnMut(Line)) -> io::Result<Walk> {
     let mut blocks = Blocks { disk, file, rest: Vec::new(), ended: false, long: false };
     disk.seek(file, 0)?;
     let mut walk = Walk { chain: Chain::start(), bytes: 0, end: End::Clean };
-    let threads = thread_count();
-    let mut group = blocks.group(threads)?;
-    while !group.is_empty() {
-        // The next blocks are read while these are examined; a single one is the whole file.
-        let (examined, next) = if group.len() < threads {
-            (examine_all(&group), blocks.group(threads))
-        } else {
-            thread::scope(|scope| {
-                let next = scope.spawn(|| blocks.group(threads));
-                (examine_all(&group), joined(next))
-            })
-        };
-        for examined in examined {
-            if let Err(why) = take(examined, &mut walk, &mut each) {
-                let damage = Damage { seq: walk.chain.next, offset: walk.bytes, why };
-                walk.end = end_of(disk, file, &walk, damage)?;
-                return Ok(walk);
-            }
-        }
-        group = next?;
-    }
-    if blocks.long {
+    let first = blocks.next(Vec::new())?;
+    let second = if first.is_some() { blocks.next(Vec::new())? } else { None };
+    let linked = match (first, second) {
+        (None, _) => Ok(()),
+        // Threads are not worth it.
+        (Some(block), None) => take(examine(&block), &mut walk, &mut each),
+        (Some(first), Some(second)) => thread::scope(|scope| {
+            let crew = Crew::of(thread_count(), scope);
+            let link = |examined| take(examined, &mut walk, &mut each);
+            link_blocks(&mut blocks, [first, second], &crew, link)
+        })?,
+    };
+    if let Err(why) = linked {
+        let damage = Damage { seq: walk.chain.next, offset: walk.bytes, why };
+        walk.end = end_of(disk, file, &walk, damage)?;
+    } else if blocks.long {
         let (seq, offset) = (walk.chain.next, walk.bytes);
         walk.end = End::Damaged(Damage { seq, offset, why: Why::TooLong });
     } else if !blocks.rest.is_empty() {
         walk.end = unfinished(&walk, &blocks.rest);
     }
     Ok(walk)
+}
+
+/// Reads blocks, has the crew examine them and links them in order, up to the first that does not
+/// fit.
+fn link_blocks(
+    blocks: &mut Blocks<'_>,
+    first: [Vec<u8>; 2],
+    crew: &Crew,
+    mut link: impl FnMut(Vec<Examined>) -> Result<(), Why>,
+) -> io::Result<Result<(), Why>> {
+    let mut under_way = VecDeque::from(first.map(|block| crew.examine(block)));
+    let mut spare = Vec::new();
+    loop {
+        while under_way.len() < crew.size * BLOCKS_A_THREAD
+            && let Some(block) = blocks.next(spare.pop().unwrap_or_default())?
+        {
+            under_way.push_back(crew.examine(block));
+        }
+        let Some(next) = under_way.pop_front() else { return Ok(Ok(())) };
+        // A crew that is gone has panicked, and the scope says so.
+        let Ok((block, examined)) = next.recv() else { return Ok(Ok(())) };
+        if let Err(why) = link(examined) {
+            return Ok(Err(why));
+        }
+        spare.push(block);
+    }
+}
+
+/// A block that was examined.
+type Done = (Vec<u8>, Vec<Examined>);
+
+/// Threads that examine blocks.
+struct Crew {
+    size: usize,
+    jobs: mpsc::Sender<(Vec<u8>, mpsc::SyncSender<Done>)>,
+}
+
+impl Crew {
+    fn of<'scope>(size: usize, scope: &'scope thread::Scope<'scope, '_>) -> Self {
+        let (jobs, queue) = mpsc::channel::<(Vec<u8>, mpsc::SyncSender<Done>)>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..size {
+            let queue = Arc::clone(&queue);
+            scope.spawn(move || {
+                loop {
+                    let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok((block, done)) = job else { return };
+                    let examined = examine(&block);
+                    // Nobody waits for it any more behind damage.
+                    let _ = done.send((block, examined));
+                }
+            });
+        }
+        Self { size, jobs }
+    }
+
+    /// Hands a block to the crew; what it came to can be received.
+    fn examine(&self, block: Vec<u8>) -> mpsc::Receiver<Done> {
+        let (done, receiver) = mpsc::sync_channel(1);
+        // Without a crew there is nothing to receive, which says the same.
+        let _ = self.jobs.send((block, done));
+        receiver
+    }
 }
 
 /// Whole lines of the file, a block at a time.
@@ -86,18 +151,11 @@ struct Blocks<'a> {
 }
 
 impl Blocks<'_> {
-    /// The next blocks, at most `most`, each of whole lines; none at the end of the file.
-    fn group(&mut self, most: usize) -> io::Result<Vec<Vec<u8>>> {
-        let mut group = Vec::new();
-        while group.len() < most {
-            let Some(block) = self.next()? else { break };
-            group.push(block);
-        }
-        Ok(group)
-    }
-
-    fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut block = std::mem::take(&mut self.rest);
+    /// The next block, of whole lines, in a buffer that may have held another; none at the end of
+    /// the file.
+    fn next(&mut self, mut block: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+        block.clear();
+        block.append(&mut self.rest);
         while !self.ended {
             let filled = block.len();
             if filled > LINE_BYTES_MAX {
@@ -106,7 +164,8 @@ impl Blocks<'_> {
             }
             self.ended = self.disk.read(self.file, &mut block, BLOCK_BYTES)? == 0;
             if let Some(newline) = memrchr(b'\n', &block[filled..]) {
-                self.rest = block.split_off(filled + newline + 1);
+                self.rest.extend_from_slice(&block[filled + newline + 1..]);
+                block.truncate(filled + newline + 1);
                 return Ok(Some(block));
             }
         }
@@ -125,15 +184,17 @@ pub(super) fn search(
 ) -> io::Result<()> {
     let mut blocks = Blocks { disk, file, rest: Vec::new(), ended: false, long: false };
     disk.seek(file, 0)?;
-    while let Some(block) = blocks.next()? {
+    let mut spare = Vec::new();
+    while let Some(block) = blocks.next(std::mem::take(&mut spare))? {
         for at in memmem::find_iter(&block, needle) {
             let bytes = line_around(&block, at);
             if line::is_whole(bytes)
                 && let Some(Line::Known(record)) = line::parse(bytes)
             {
-                each(*record);
+                each(record);
             }
         }
+        spare = block;
     }
     Ok(())
 }
@@ -146,28 +207,13 @@ fn line_around(block: &[u8], at: usize) -> &[u8] {
 }
 
 fn thread_count() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get() * 2).min(THREADS_MAX)
+    thread::available_parallelism().map_or(1, NonZeroUsize::get).min(THREADS_MAX)
 }
 
 /// One line, examined by itself.
 struct Examined {
     bytes: u64,
     line: Result<(Line, DigestText), Why>,
-}
-
-fn examine_all(group: &[Vec<u8>]) -> Vec<Vec<Examined>> {
-    let Some((own, others)) = group.split_first() else { return Vec::new() };
-    thread::scope(|scope| {
-        let others: Vec<_> =
-            others.iter().map(|block| scope.spawn(move || examine(block))).collect();
-        let mut all = vec![examine(own)];
-        all.extend(others.into_iter().map(joined));
-        all
-    })
-}
-
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Examines the lines of a block up to the first that is not whole.
@@ -395,7 +441,7 @@ impl Tail {
             self.chain.link(&line, digest).map_err(|why| self.damaged(why))?;
             self.bytes += examined.bytes;
             match line {
-                Line::Known(record) => followed.records.push(*record),
+                Line::Known(record) => followed.records.push(record),
                 Line::Foreign(other) => followed.foreign.push(*other),
             }
         }
@@ -416,7 +462,7 @@ pub(super) fn link_all(chain: &mut Chain, lines: &[Vec<u8>]) -> Result<Followed,
         let line = line::parse(bytes).ok_or(Why::NotARecord)?;
         chain.link(&line, digest)?;
         match line {
-            Line::Known(record) => followed.records.push(*record),
+            Line::Known(record) => followed.records.push(record),
             Line::Foreign(other) => followed.foreign.push(*other),
         }
     }

@@ -62,6 +62,7 @@ impl Weight {
             | Event::RetryOrdered { .. }
             | Event::HoldOverridden { .. } => Self::Intent,
             Event::SessionOpened { .. }
+            | Event::TailRepaired { .. }
             | Event::StepEnded { .. }
             | Event::StepSkipped { .. }
             | Event::EffectObserved { .. }

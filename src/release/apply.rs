@@ -36,6 +36,8 @@ impl Release {
                 self.session = Some(Session { id: session.clone(), host: host.clone(), pid: *pid });
                 self.on_session();
             }
+            // The line was never acknowledged, so nothing followed from it.
+            Event::TailRepaired { .. } => {}
             Event::StepStarted { step } => self.on_step_started(step, seq, now_ms),
             Event::StepEnded { step, end } => self.on_step_ended(step, end, seq, now_ms),
             Event::StepSkipped { step, reason } => {

@@ -4,8 +4,10 @@
 mod advance;
 mod answered;
 mod asked;
+mod invariant;
 mod permit;
 
+pub use invariant::{INVARIANTS, Wrong, broken};
 pub use permit::permit;
 
 use super::{
@@ -40,6 +42,8 @@ pub struct Opened {
     pub pid: u32,
     pub boot: BootId,
     pub build: Clean,
+    /// Bytes of a torn last line that were set aside when the journal was opened (fault F2).
+    pub repaired: Option<u64>,
     /// Who started the release, or had it go on.
     pub by: Principal,
     pub start: Option<Box<Start>>,
@@ -92,7 +96,13 @@ impl Future {
 impl Release {
     /// Applies an event that is not on disk yet, as the record it will become.
     pub fn foresee(&mut self, by: &Principal, event: Event, at: Timestamp) {
-        self.apply(&Record {
+        let record = self.foreseen(by, event, at);
+        self.apply(&record);
+    }
+
+    /// The record that an event will become, but for what only the journal knows.
+    pub fn foreseen(&self, by: &Principal, event: Event, at: Timestamp) -> Record {
+        Record {
             format: FORMAT,
             release: self.id.clone(),
             seq: self.next_seq(),
@@ -103,6 +113,6 @@ impl Release {
             at_boot: at.boot_ms,
             by: by.clone(),
             event,
-        });
+        }
     }
 }

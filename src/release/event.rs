@@ -52,6 +52,10 @@ pub enum Event {
         boot: BootId,
         build: Clean,
     },
+    /// The journal ended in a line that never became whole; it was set aside (fault F2).
+    TailRepaired {
+        bytes: u64,
+    },
     /// The intent to run a step; on disk before the step starts.
     StepStarted {
         step: StepId,
@@ -167,6 +171,9 @@ pub struct Start {
     pub plan_digest: Digest,
     pub policy: Policy,
     pub policy_digest: Digest,
+    /// Where the policy came from, and what of the revision's own did not count.
+    #[serde(default, skip_serializing_if = "Clean::is_empty")]
+    pub policy_from: Clean,
     pub revision: Revision,
     pub branch: Clean,
     pub environment: Clean,
@@ -260,6 +267,7 @@ impl Event {
         match self {
             Self::ReleaseStarted { .. } => "release_started",
             Self::SessionOpened { .. } => "session_opened",
+            Self::TailRepaired { .. } => "tail_repaired",
             Self::StepStarted { .. } => "step_started",
             Self::StepEnded { .. } => "step_ended",
             Self::StepSkipped { .. } => "step_skipped",

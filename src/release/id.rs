@@ -17,9 +17,10 @@ macro_rules! name {
         impl $Name {
             pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
                 let text = text.into();
-                let fits = |c: char| c.is_ascii_alphanumeric() || $extra.contains(c);
+                let extra: &str = $extra;
+                let fits = |b: u8| b.is_ascii_alphanumeric() || extra.as_bytes().contains(&b);
                 if text.is_empty() || text.len() > 128 || text.starts_with('-')
-                    || !text.chars().all(fits) {
+                    || !text.bytes().all(fits) {
                     return Err(BadName { what: $what, text });
                 }
                 Ok(Self(text))

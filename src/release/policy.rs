@@ -2,6 +2,7 @@
 //! under release, which may only tighten it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,5 +119,272 @@ impl FindingsPolicy {
     pub fn limit(&self, step: &StepId, severity: Severity) -> Option<u32> {
         let own = self.steps.get(step).and_then(|limits| limits.get(&severity));
         own.or_else(|| self.limits.get(&severity)).copied()
+    }
+}
+
+impl Policy {
+    /// This policy, tightened by what the revision under release asks of itself. Where that asks
+    /// for less, this policy stands, and the list says where: `approval.required: 1 is looser than
+    /// 2`. What has no order of strictness (`monitor.window_s`, `after_rollback`, `on_unknown`,
+    /// `retry_window_s`) stays.
+    pub fn tightened_by(&self, own: &Self) -> (Self, Vec<String>) {
+        let mut loose = Tighter::default();
+        let tightened = Self {
+            approval: self.approval.tightened_by(&own.approval, &mut loose),
+            findings: self.findings.tightened_by(&own.findings, &mut loose),
+            rollout: self.rollout.tightened_by(&own.rollout, &mut loose),
+            monitor: self.monitor.tightened_by(&own.monitor, &mut loose),
+            database: self.database.tightened_by(&own.database, &mut loose),
+            retry_window_s: self.retry_window_s,
+        };
+        (tightened, loose.found)
+    }
+}
+
+/// Takes the stricter of two values, and remembers where the second was the looser one.
+#[derive(Default)]
+struct Tighter {
+    found: Vec<String>,
+}
+
+impl Tighter {
+    fn least<T: PartialOrd + Copy + fmt::Display>(&mut self, key: &str, pinned: T, own: T) -> T {
+        if own > pinned {
+            self.found.push(format!("{key}: {own} is looser than {pinned}"));
+        }
+        if own < pinned { own } else { pinned }
+    }
+
+    fn most<T: PartialOrd + Copy + fmt::Display>(&mut self, key: &str, pinned: T, own: T) -> T {
+        if own < pinned {
+            self.found.push(format!("{key}: {own} is looser than {pinned}"));
+        }
+        if own > pinned { own } else { pinned }
+    }
+
+    /// A limit that may be missing, which is the loosest of all.
+    fn limit(&mut self, key: &str, pinned: Option<u32>, own: Option<u32>) -> Option<u32> {
+        match (pinned, own) {
+            (Some(pinned), Some(own)) => Some(self.least(key, pinned, own)),
+            (pinned, own) => pinned.or(own),
+        }
+    }
+}
+
+impl ApprovalPolicy {
+    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
+        let approvers = if self.approvers.is_empty() {
+            own.approvers.clone()
+        } else if own.approvers.is_empty() {
+            self.approvers.clone()
+        } else {
+            let (both, more): (Vec<Person>, Vec<Person>) =
+                own.approvers.iter().cloned().partition(|person| self.approvers.contains(person));
+            for person in more {
+                loose.found.push(format!("approval.approvers: {person} is no approver"));
+            }
+            both
+        };
+        Self {
+            required: loose.most("approval.required", self.required, own.required),
+            requester_may_approve: loose.least(
+                "approval.requester_may_approve",
+                self.requester_may_approve,
+                own.requester_may_approve,
+            ),
+            approvers,
+            expires_s: loose.least("approval.expires_s", self.expires_s, own.expires_s),
+        }
+    }
+}
+
+impl FindingsPolicy {
+    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
+        let mut limits = BTreeMap::new();
+        for severity in Severity::ALL {
+            let key = format!("findings.limits.{}", severity.word());
+            let pinned = self.limits.get(&severity).copied();
+            let limit = loose.limit(&key, pinned, own.limits.get(&severity).copied());
+            limits.extend(limit.map(|limit| (severity, limit)));
+        }
+        let mut steps: BTreeMap<StepId, BTreeMap<Severity, u32>> = BTreeMap::new();
+        for step in self.steps.keys().chain(own.steps.keys()) {
+            for severity in Severity::ALL {
+                let key = format!("findings.steps.{step}.{}", severity.word());
+                let pinned = self.limit(step, severity);
+                let named = own.steps.get(step).and_then(|limits| limits.get(&severity));
+                let limit = if let Some(named) = named {
+                    loose.limit(&key, pinned, Some(*named))
+                } else {
+                    // What only falls back was compared, and told, above.
+                    let general = own.limits.get(&severity).copied();
+                    pinned.into_iter().chain(general).min()
+                };
+                if let Some(limit) = limit {
+                    steps.entry(step.clone()).or_default().insert(severity, limit);
+                }
+            }
+        }
+        // A step that both name was compared twice.
+        loose.found.sort();
+        loose.found.dedup();
+        Self { limits, steps }
+    }
+}
+
+impl RolloutPolicy {
+    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
+        Self {
+            ready_min: loose.most("rollout.ready_min", self.ready_min, own.ready_min),
+            promote_unattended: loose.least(
+                "rollout.promote_unattended",
+                self.promote_unattended,
+                own.promote_unattended,
+            ),
+            after_rollback: self.after_rollback,
+            automatic_rollback: loose.most(
+                "rollout.automatic_rollback",
+                self.automatic_rollback,
+                own.automatic_rollback,
+            ),
+        }
+    }
+}
+
+impl DatabasePolicy {
+    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
+        Self {
+            backup_max_age_s: loose.least(
+                "database.backup_max_age_s",
+                self.backup_max_age_s,
+                own.backup_max_age_s,
+            ),
+            retention_days: loose.most(
+                "database.retention_days",
+                self.retention_days,
+                own.retention_days,
+            ),
+        }
+    }
+}
+
+impl MonitorPolicy {
+    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
+        Self {
+            duration_s: loose.most("monitor.duration_s", self.duration_s, own.duration_s),
+            window_s: self.window_s,
+            error_ratio_max: loose.least(
+                "monitor.error_ratio_max",
+                self.error_ratio_max,
+                own.error_ratio_max,
+            ),
+            mean_ms_max: loose.least("monitor.mean_ms_max", self.mean_ms_max, own.mean_ms_max),
+            exits_max: loose.least("monitor.exits_max", self.exits_max, own.exits_max),
+            requests_min: loose.most("monitor.requests_min", self.requests_min, own.requests_min),
+            fail_windows: loose.least("monitor.fail_windows", self.fail_windows, own.fail_windows),
+            of_windows: loose.most("monitor.of_windows", self.of_windows, own.of_windows),
+            unknown_windows: loose.least(
+                "monitor.unknown_windows",
+                self.unknown_windows,
+                own.unknown_windows,
+            ),
+            on_unknown: self.on_unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pinned() -> Policy {
+        let finite = |number| Finite::new(number).expect("finite");
+        Policy {
+            approval: ApprovalPolicy {
+                required: 2,
+                requester_may_approve: false,
+                approvers: Vec::new(),
+                expires_s: 3600,
+            },
+            findings: FindingsPolicy {
+                limits: [(Severity::Critical, 0), (Severity::High, 3)].into(),
+                steps: [(step("build.trivy"), [(Severity::High, 9)].into())].into(),
+            },
+            rollout: RolloutPolicy {
+                ready_min: 2,
+                promote_unattended: false,
+                after_rollback: AfterRollback::Keep,
+                automatic_rollback: true,
+            },
+            monitor: MonitorPolicy {
+                duration_s: 300,
+                window_s: 15,
+                error_ratio_max: finite(0.01),
+                mean_ms_max: finite(2000.0),
+                exits_max: 0,
+                requests_min: 20,
+                fail_windows: 2,
+                of_windows: 3,
+                unknown_windows: 3,
+                on_unknown: OnUnknown::Hold,
+            },
+            database: DatabasePolicy { backup_max_age_s: 900, retention_days: 30 },
+            retry_window_s: 900,
+        }
+    }
+
+    fn step(id: &str) -> StepId {
+        StepId::new(id).expect("an id")
+    }
+
+    #[test]
+    fn a_stricter_revision_is_heard() {
+        let mut own = pinned();
+        own.approval.required = 3;
+        own.findings.limits.insert(Severity::Medium, 5);
+        own.findings.steps.insert(step("code.snyk"), [(Severity::High, 0)].into());
+        own.monitor.error_ratio_max = Finite::new(0.001).expect("finite");
+        let (policy, loose) = pinned().tightened_by(&own);
+        assert!(loose.is_empty(), "{loose:?}");
+        assert_eq!(policy.approval.required, 3);
+        assert_eq!(policy.findings.limit(&step("any"), Severity::Medium), Some(5));
+        assert_eq!(policy.findings.limit(&step("code.snyk"), Severity::High), Some(0));
+        assert_eq!(policy.findings.limit(&step("build.trivy"), Severity::High), Some(9));
+        assert!(policy.monitor.error_ratio_max.get() < 0.01);
+    }
+
+    #[test]
+    fn a_looser_revision_is_told_and_not_heard() {
+        let mut own = pinned();
+        own.approval.required = 1;
+        own.approval.requester_may_approve = true;
+        own.findings.limits.insert(Severity::Critical, 7);
+        own.findings.steps.insert(step("code.snyk"), [(Severity::Critical, 50)].into());
+        own.rollout.promote_unattended = true;
+        own.rollout.automatic_rollback = false;
+        own.monitor.duration_s = 10;
+        own.database.backup_max_age_s = 90_000;
+        let (policy, loose) = pinned().tightened_by(&own);
+        let mut as_pinned = policy.clone();
+        // The same limits, said once more for the step that was named.
+        as_pinned.findings = pinned().findings;
+        assert_eq!(as_pinned, pinned());
+        assert_eq!(policy.findings.limit(&step("code.snyk"), Severity::Critical), Some(0));
+        assert_eq!(loose.len(), 8, "{loose:#?}");
+        assert!(loose.contains(&"approval.required: 1 is looser than 2".to_owned()));
+    }
+
+    #[test]
+    fn only_pinned_people_may_be_named() {
+        let person = |name: &str| Person::new(name).expect("a name");
+        let (mut pinned, mut own) = (pinned(), pinned());
+        own.approval.approvers = vec![person("mira")];
+        assert_eq!(pinned.tightened_by(&own).0.approval.approvers, [person("mira")]);
+        pinned.approval.approvers = vec![person("sam"), person("mira")];
+        assert_eq!(pinned.tightened_by(&own).0.approval.approvers, [person("mira")]);
+        own.approval.approvers = vec![person("mallory")];
+        let (policy, loose) = pinned.tightened_by(&own);
+        assert!(policy.approval.approvers.is_empty());
+        assert_eq!(loose, ["approval.approvers: mallory is no approver"]);
     }
 }

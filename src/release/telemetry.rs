@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clean, Finite, Slot};
+use super::{Clean, Finite, Slot, Timestamp};
 
 /// One pod, reduced to what a row shows (about 150 bytes, never the whole object).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,13 @@ pub struct SlotSample {
     pub p95_ms: Option<Finite>,
 }
 
+/// What a rehearsal broke, and when: the truth that a debrief measures by. Nobody decides by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub at: Timestamp,
+    pub what: Clean,
+}
+
 /// The latest picture of everything watched. `*_at_ms` are wall-clock times of the newest reading,
 /// so that a screen can show the age and draw stale values as stale (invariant I24).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,4 +48,7 @@ pub struct Telemetry {
     pub samples: Vec<SlotSample>,
     pub samples_at_ms: Option<i64>,
     pub samples_error: Option<Clean>,
+    /// Oldest first; always empty outside rehearsals.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
 }

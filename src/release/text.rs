@@ -43,6 +43,10 @@ impl Clean {
         &self.0
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// At most `chars` characters, the last one `…` where something was cut.
     #[must_use]
     pub fn cut(&self, chars: usize) -> Self {
@@ -89,7 +93,9 @@ pub fn hidden(c: char) -> bool {
 
 impl From<String> for Clean {
     fn from(text: String) -> Self {
-        if text.chars().any(|c| c == '\t' || hidden(c)) {
+        // Quick where it is plain ASCII, as almost all of a journal is.
+        let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        if !plain && text.chars().any(|c| c == '\t' || hidden(c)) {
             return Self::new(&text);
         }
         Self(text)
@@ -188,6 +194,12 @@ impl Finite {
 pub struct NotFinite;
 
 impl Eq for Finite {}
+
+impl fmt::Display for Finite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl TryFrom<f64> for Finite {
     type Error = NotFinite;

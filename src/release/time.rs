@@ -14,6 +14,11 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// The beginning of both clocks, for what holds no moment at all.
+    pub fn epoch() -> Self {
+        Self { wall: Wall::UNIX_EPOCH, boot_ms: 0 }
+    }
+
     /// Milliseconds since the Unix epoch on the wall clock.
     pub fn wall_ms(self) -> i64 {
         self.wall.as_millisecond()

@@ -22,7 +22,7 @@ use super::summary::{stages, write_lines};
 use super::words::{
     count, duration, headline, next, plural, sentence, slower, step_left_ms, took_ms, undo, utc,
 };
-use crate::engine::handle::{Handle, Link, LogPage, Snapshot, Stream};
+use crate::engine::handle::{Handle, Link, LogPage, Snapshot, Stream, Tape};
 use crate::release::{
     Card, Clean, EffectKey, Event, Record, Release, ReleaseId, Seq, Serving, Step, StepResult,
     StepStatus, Verdict,
@@ -42,6 +42,9 @@ pub struct LineSettings {
     /// The width of the terminal that shows the lines, so that foreign text cannot reach its left
     /// edge by wrapping (T2); none for a pipe or a file.
     pub columns: Option<u16>,
+    /// Each record's line begins with its number and has no columns, for ears instead of eyes;
+    /// what only says that a step starts is left out.
+    pub numbered: bool,
     /// The exit code that the last line names.
     pub exit_code: fn(&Release, &Link) -> u8,
 }
@@ -54,6 +57,7 @@ impl LineSettings {
             reminder_s: 600,
             stop_when_held: false,
             columns: None,
+            numbered: false,
             exit_code,
         }
     }
@@ -99,6 +103,26 @@ pub async fn follow(
     }
 }
 
+/// Writes a recorded release as lines, at once; what people had to do is told where they had to.
+pub fn replay(tape: &mut Tape, out: &mut dyn io::Write, settings: LineSettings) -> io::Result<End> {
+    let handle = tape.handle().clone();
+    let mut follower = handle.follow();
+    let columns = settings.columns;
+    let mut lines = Lines::new(handle.release().clone(), settings);
+    let log = |key: &EffectKey, count: usize| handle.log_tail(key, count);
+    loop {
+        let mut said = Vec::new();
+        for record in follower.catch_up() {
+            said.extend(lines.record(&record, &log));
+        }
+        write_lines(out, &fold(&said, columns))?;
+        if !tape.step() {
+            write_lines(out, &fold(&lines.ending(follower.snapshot()), columns))?;
+            return Ok(End::of(follower.snapshot()));
+        }
+    }
+}
+
 /// The lines of one release, without the waiting: records and pictures in, lines out.
 #[derive(Debug)]
 pub struct Lines {
@@ -122,8 +146,12 @@ impl Lines {
     ) -> Vec<Clean> {
         self.release.apply(record);
         let text = sentence(record, &self.release);
-        let mut lines =
-            vec![self.line(record.at_wall, &place(&record.event, &self.release), &text)];
+        let place = place(&record.event, &self.release);
+        let mut lines = vec![match self.settings.numbered {
+            true if self.is_noise(record) => return Vec::new(),
+            true => Clean::new(&format!("{}. {} {place}: {text}", record.seq, utc(record.at_wall))),
+            false => self.line(record.at_wall, &place, &text),
+        }];
         if let Event::StepEnded { step, end } = &record.event
             && matches!(end.result, StepResult::Failed { .. } | StepResult::TimedOut { .. })
             && let Some(key) = self.release.step_key(step)
@@ -131,6 +159,12 @@ impl Lines {
             lines.extend(tail(&key, &log(&key, self.settings.log_lines)));
         }
         lines
+    }
+
+    /// A step's first start says nothing that its end does not say again.
+    fn is_noise(&self, record: &Record) -> bool {
+        let Event::StepStarted { step } = &record.event else { return false };
+        self.release.steps.get(step).is_some_and(|state| state.attempt.0 == 1)
     }
 
     fn line(&self, at: jiff::Timestamp, place: &str, text: &Clean) -> Clean {
@@ -222,7 +256,7 @@ fn shell(release: &Release) -> Vec<Clean> {
 
 /// Breaks lines that are wider than the terminal; what goes on is indented, and stays behind the
 /// gutter where it came from there.
-fn fold(lines: &[Clean], columns: Option<u16>) -> Vec<Clean> {
+pub(super) fn fold(lines: &[Clean], columns: Option<u16>) -> Vec<Clean> {
     let Some(columns) = columns.map(|columns| usize::from(columns.max(20))) else {
         return lines.to_vec();
     };
@@ -248,11 +282,11 @@ fn fold(lines: &[Clean], columns: Option<u16>) -> Vec<Clean> {
 const GUTTER: &str = "    | ";
 
 /// Foreign text behind the gutter, one line, not endless.
-fn guttered(text: &str) -> Clean {
+pub(super) fn guttered(text: &str) -> Clean {
     Clean::new(&format!("{GUTTER}{text}")).cut(200)
 }
 
-fn tail(key: &EffectKey, page: &Result<LogPage, Clean>) -> Vec<Clean> {
+pub(super) fn tail(key: &EffectKey, page: &Result<LogPage, Clean>) -> Vec<Clean> {
     let page = match page {
         Ok(page) => page,
         Err(why) => return vec![guttered(why.as_str())],
@@ -274,7 +308,7 @@ fn tail(key: &EffectKey, page: &Result<LogPage, Clean>) -> Vec<Clean> {
 }
 
 /// A running step's progress, and that it is slow.
-fn progress(snapshot: &Snapshot, step: &Step) -> Option<Clean> {
+pub(super) fn progress(snapshot: &Snapshot, step: &Step) -> Option<Clean> {
     let release = &snapshot.release;
     let left_ms = step_left_ms(snapshot, step)?;
     let state = release.steps.get(&step.id)?;
@@ -300,7 +334,7 @@ fn progress(snapshot: &Snapshot, step: &Step) -> Option<Clean> {
 }
 
 /// The decision card: who serves and what would, the evidence, the way back.
-fn card(card: &Card) -> Vec<Clean> {
+pub(super) fn card(card: &Card) -> Vec<Clean> {
     let mut lines = Vec::new();
     if let Some(rollout) = &card.rollout {
         let serving = match &rollout.survey.serving {

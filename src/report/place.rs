@@ -29,6 +29,7 @@ pub(super) fn place(event: &Event, release: &Release) -> String {
         Event::Notified { .. } => "people".to_owned(),
         Event::ReleaseStarted { .. }
         | Event::SessionOpened { .. }
+        | Event::TailRepaired { .. }
         | Event::Held { .. }
         | Event::RetryOrdered { .. }
         | Event::HoldOverridden { .. }

@@ -61,6 +61,9 @@ fn facts(release: &Release, start: &Start, records: usize) -> Vec<Clean> {
     }
     let digests = (start.plan_digest.short(), start.policy_digest.short());
     fact("plan", format!("{}, policy {}", digests.0, digests.1));
+    if !start.policy_from.is_empty() {
+        fact("policy", format!("from {}", start.policy_from));
+    }
     if let Some(session) = &release.session {
         let (host, pid, epoch) = (&session.host, session.pid, release.epoch);
         fact("driven", format!("from {host}, pid {pid}, epoch {epoch}"));
@@ -290,18 +293,15 @@ pub fn timeline<R: Borrow<Record>>(records: &[R]) -> Vec<Clean> {
     timeline_table(records).lines("")
 }
 
-/// The timeline as a Markdown table, under a heading with the release's name.
-pub fn timeline_markdown<R: Borrow<Record>>(records: &[R]) -> Vec<Clean> {
-    let mut lines = Vec::new();
-    if let Some(first) = records.first() {
-        lines.push(Clean::new(&format!("# Timeline of release {}", first.borrow().release)));
-        lines.push(Clean::default());
-    }
-    lines.extend(timeline_table(records).markdown());
-    lines
+fn timeline_table<R: Borrow<Record>>(records: &[R]) -> Table {
+    timeline_of(records, |_| true)
 }
 
-fn timeline_table<R: Borrow<Record>>(records: &[R]) -> Table {
+/// The records that `wanted` picks, told as of their moment.
+pub(super) fn timeline_of<R: Borrow<Record>>(
+    records: &[R],
+    wanted: impl Fn(&Record) -> bool,
+) -> Table {
     let mut table = Table::new(&[
         ("#", Side::Right),
         ("time", Side::Left),
@@ -315,6 +315,9 @@ fn timeline_table<R: Borrow<Record>>(records: &[R]) -> Table {
     for record in records {
         let record: &Record = record.borrow();
         release.apply(record);
+        if !wanted(record) {
+            continue;
+        }
         table.row([
             record.seq.to_string(),
             utc(record.at_wall),

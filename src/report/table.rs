@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::document::in_html;
 use crate::release::Clean;
 
 /// Which side of its column a cell stands on.
@@ -75,6 +76,27 @@ impl Table {
             let cells: Vec<String> = row.iter().map(|cell| escaped(cell.as_str())).collect();
             lines.push(Clean::new(&format!("| {} |", cells.join(" | "))));
         }
+        lines
+    }
+}
+
+impl Table {
+    /// The same as an HTML table.
+    pub(super) fn html(&self) -> Vec<String> {
+        let class = |side: Side| if side == Side::Right { " class=\"r\"" } else { "" };
+        let head = self.heads.iter().map(|(head, side)| {
+            let class = class(*side);
+            format!("<th{class}>{}</th>", in_html(head))
+        });
+        let mut lines = vec![format!("<table><tr>{}</tr>", head.collect::<String>())];
+        for row in &self.rows {
+            let cells = row.iter().zip(&self.heads).map(|(cell, (_, side))| {
+                let class = class(*side);
+                format!("<td{class}>{}</td>", in_html(cell.as_str()))
+            });
+            lines.push(format!("<tr>{}</tr>", cells.collect::<String>()));
+        }
+        lines.push("</table>".to_owned());
         lines
     }
 }

@@ -1,16 +1,22 @@
 //! What is said about a release, for eyes at three in the morning: numbers with units, times in
 //! UTC, who acted, and never a bare colour.
 
+mod call;
+mod debrief;
 mod headline;
+mod matrix;
 mod next;
 mod price;
 mod sentence;
 mod span;
 mod time_left;
 
+pub use call::{moving, needs_arming, restore_phases, verified_backups};
+pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};
+pub use matrix::{Trouble, ours};
 pub use next::{Next, next};
 pub use price::undo;
 pub use sentence::sentence;
 pub use span::{age, bytes, count, duration, plural, utc};
-pub use time_left::{eta, slower, step_left_ms, took_ms, wall_of};
+pub use time_left::{eta, expected_ms, slower, step_left_ms, took_ms, wall_of};

@@ -90,6 +90,7 @@ impl Prometheus {
             Fate::Served => {}
             // Nothing is changed by a question, so an answer that is lost is none.
             Fate::Refused | Fate::Lost => return Err("connection reset by peer".into()),
+            Fate::Silent => std::future::pending().await,
             Fate::Status(code) => return respond(code, "text/plain", "ordered by a test".into()),
         }
         let (fault, _) = self.fault();

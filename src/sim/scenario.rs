@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::database::DatabaseFaults;
 use super::prometheus::MetricsFault;
 use super::shop::Behaviour;
-use crate::release::{Clean, StepId};
+use crate::release::{Clean, Slot, StepId};
 
 /// One rehearsal's script.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -76,6 +76,39 @@ impl Version {
             ramp_s: self.ramp_s,
             starts: super::shop::Starts::AfterSwitch { delay_s: self.after_switch_s },
         }
+    }
+}
+
+impl Version {
+    /// What begins to be wrong with the slot that runs it, in words; none of a healthy version.
+    pub fn trouble(&self, slot: Slot) -> Option<Clean> {
+        let errors =
+            self.error_ratio.map(|ratio| format!("errors climb to {:.2} %", ratio * 100.0));
+        let delay = self.mean_ms.map(|ms| format!("responses slow down to {ms:.0} ms"));
+        let what: Vec<String> = errors.into_iter().chain(delay).collect();
+        let ramp = match self.ramp_s {
+            0 => "at once".to_owned(),
+            seconds => format!("over {seconds} s"),
+        };
+        let text = format!("{slot}: {} {ramp}", what.join(", "));
+        (!what.is_empty()).then(|| Clean::new(&text))
+    }
+}
+
+impl Mishap {
+    /// What it does, in words.
+    pub fn words(&self, new: Slot) -> Clean {
+        let old = new.other();
+        Clean::new(&match self {
+            Self::CrashLoop { app } => format!("{new}: containers of {app} crash"),
+            Self::ApiOutage { for_s } => format!("the Kubernetes API is away for {for_s} s"),
+            Self::Metrics { fault } => {
+                let how = format!("{fault:?}").to_lowercase();
+                format!("the metrics service fails ({how})")
+            }
+            Self::MetricsBack => "the metrics service is well again".to_owned(),
+            Self::OldSlotUnready { app } => format!("{old}: pods of {app} lose their readiness"),
+        })
     }
 }
 

@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::actor::Cast;
 use super::apiserver::{Apiserver, BootError, Exit, production, shop as manifests};
 use super::database::{SimDatabase, default_migrations};
 use super::prometheus::{MetricsFault, Prometheus, shop_web};
-use super::scenario::{Fault, Mishap, Moment, Scenario};
+use super::scenario::{Fault as Planned, Mishap, Moment, Scenario};
 use super::shop::{Shop, Traffic};
 use super::witness::{Eyes, Witness};
-use crate::release::{Digest, Plan, ReleaseId, Revision, Secret, SecretName, Slot};
+use crate::release::{Clean, Digest, Fault, Plan, ReleaseId, Revision, Secret, SecretName, Slot};
 use crate::world::disk::{self, DiskError};
 use crate::world::kubernetes::Cluster;
 use crate::world::metrics::{Metrics, MetricsSettings};
@@ -83,6 +84,7 @@ impl Theatre {
             database: self.world.database.clone(),
             notifier: self.world.notifier.clone(),
             board: Board::default(),
+            truth: self.world.truth.clone(),
         })
     }
 }
@@ -119,16 +121,16 @@ fn build_under(settings: Settings, eyes: &Eyes) -> Result<Theatre, StageError> {
 
     let mut tasks = JoinSet::new();
     tasks.spawn(shop.clone().run());
+    let (truth, _) = watch::channel(Vec::new());
+    let knobs = Knobs { cluster, prometheus, clock, cast, old, truth: truth.clone() };
     for fault in scenario.faults.clone() {
-        let knobs = Knobs {
-            cluster: cluster.clone(),
-            prometheus: prometheus.clone(),
-            clock: clock.clone(),
-            cast: Arc::clone(&cast),
-            old,
-        };
-        tasks.spawn(knobs.play(fault));
+        tasks.spawn(knobs.clone().play(fault));
     }
+    if let Some(what) = scenario.version.trouble(old.other()) {
+        let delay_s = u64::from(scenario.version.after_switch_s);
+        tasks.spawn(knobs.clone().own_up(Moment::Switched, delay_s, what));
+    }
+    let Knobs { cluster, clock, cast, .. } = knobs;
     let secrets = secrets(&plan, &mut rng)?;
     let world = World {
         release,
@@ -143,6 +145,7 @@ fn build_under(settings: Settings, eyes: &Eyes) -> Result<Theatre, StageError> {
         database: Some(Arc::new(database.clone())),
         notifier: None,
         board: Board::default(),
+        truth: Some(truth.subscribe()),
     };
     Ok(Theatre { world: Arc::new(world), cluster, shop, database, _tasks: tasks })
 }
@@ -278,19 +281,34 @@ impl Traffic for Standing {
 }
 
 /// Everything a mishap can turn.
+#[derive(Clone)]
 struct Knobs {
     cluster: Apiserver,
     prometheus: Prometheus,
     clock: Clock,
     cast: Arc<Cast>,
     old: Slot,
+    truth: watch::Sender<Vec<Fault>>,
 }
 
 impl Knobs {
-    async fn play(self, fault: Fault) {
+    /// Records that something begins to be wrong by itself.
+    async fn own_up(self, after: Moment, delay_s: u64, what: Clean) {
+        self.wait_for(&after).await;
+        self.clock.sleep(Duration::from_secs(delay_s)).await;
+        self.tell(what);
+    }
+
+    fn tell(&self, what: Clean) {
+        let at = self.clock.now();
+        self.truth.send_modify(|faults| faults.push(Fault { at, what }));
+    }
+
+    async fn play(self, fault: Planned) {
         self.wait_for(&fault.after).await;
         self.clock.sleep(Duration::from_secs(fault.delay_s)).await;
         let new = self.old.other();
+        self.tell(fault.what.words(new));
         match &fault.what {
             Mishap::CrashLoop { app } => {
                 self.cluster.crash_loop(app, new, Exit::Error);

@@ -39,6 +39,8 @@ pub enum Fate {
     Status(u16),
     /// It is carried out and its answer is lost (F31).
     Lost,
+    /// It is not carried out and never answered.
+    Silent,
 }
 
 /// Whether an answer reaches whoever asked.

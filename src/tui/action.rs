@@ -4,9 +4,33 @@ use super::ui::Ui;
 use crate::engine::handle::Snapshot;
 use crate::release::{Ask, Backup, Clean, permit};
 
-/// Declares the actions once: the variant and its name in `keys.yaml`.
+/// What an action is about: the sections of help and of the README's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Act,
+    Go,
+    Look,
+    Move,
+    App,
+}
+
+impl Group {
+    pub const ALL: [Self; 5] = [Self::Act, Self::Go, Self::Look, Self::Move, Self::App];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Act => "act",
+            Self::Go => "go to",
+            Self::Look => "look",
+            Self::Move => "move",
+            Self::App => "the cockpit",
+        }
+    }
+}
+
+/// Declares the actions once: the variant, its name in `keys.yaml`, its group.
 macro_rules! actions {
-    ($($(#[$doc:meta])* $Action:ident $name:literal),* $(,)?) => {
+    ($($(#[$doc:meta])* $Action:ident $name:literal $Group:ident),* $(,)?) => {
         /// Everything a key can be bound to.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Action {
@@ -20,52 +44,76 @@ macro_rules! actions {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$Action => $name),* }
             }
+
+            pub fn group(self) -> Group {
+                match self { $(Self::$Action => Group::$Group),* }
+            }
         }
     };
 }
 
 actions! {
-    Up "up",
-    Down "down",
-    Top "top",
-    Bottom "bottom",
-    PageUp "page-up",
-    PageDown "page-down",
-    Left "left",
-    Right "right",
-    NextPane "next-pane",
-    PreviousPane "previous-pane",
-    PaneStages "pane-stages",
-    PaneLog "pane-log",
-    PanePods "pane-pods",
-    PaneLevels "pane-levels",
-    PaneWatch "pane-watch",
-    Zoom "zoom",
-    Open "open",
+    Up "up" Move,
+    Down "down" Move,
+    Top "top" Move,
+    Bottom "bottom" Move,
+    PageUp "page-up" Move,
+    PageDown "page-down" Move,
+    Left "left" Move,
+    Right "right" Move,
+    NextPane "next-pane" Move,
+    PreviousPane "previous-pane" Move,
+    PaneStages "pane-stages" Move,
+    PaneLog "pane-log" Move,
+    PanePods "pane-pods" Move,
+    PaneLevels "pane-levels" Move,
+    PaneWatch "pane-watch" Move,
+    Zoom "zoom" Look,
+    Open "open" Move,
     /// Back to following what happens, or out of a screen.
-    Back "back",
-    Find "find",
-    FindNext "find-next",
-    FindPrevious "find-previous",
-    Follow "follow",
-    Wrap "wrap",
-    GoRelease "go-release",
-    GoTimeline "go-timeline",
-    GoGate "go-gate",
-    Vote "vote",
-    Arm "arm",
-    Switch "switch",
-    RollBack "rollback",
-    Restore "restore",
-    UndoRestore "undo-restore",
-    Retry "retry",
-    Override "override",
-    Abort "abort",
-    Palette "palette",
-    Help "help",
-    Leave "leave",
-    Suspend "suspend",
-    Repaint "repaint",
+    Back "back" Move,
+    Find "find" Look,
+    FindNext "find-next" Look,
+    FindPrevious "find-previous" Look,
+    /// Shows only the rows that match.
+    Filter "filter" Look,
+    NextError "next-error" Look,
+    PreviousError "previous-error" Look,
+    Follow "follow" Look,
+    Wrap "wrap" Look,
+    /// Times of day, or how long ago.
+    Times "times" Look,
+    Mark "mark" Look,
+    /// The two marked rows side by side.
+    Diff "diff" Look,
+    Refresh "refresh" Look,
+    /// The chosen row, or the exact call of the open question, to the terminal's clipboard.
+    Copy "copy" Look,
+    GoRelease "go-release" Go,
+    GoFindings "go-findings" Go,
+    GoTimeline "go-timeline" Go,
+    GoReleases "go-releases" Go,
+    GoGate "go-gate" Go,
+    /// How a rehearsal went.
+    GoDebrief "go-debrief" Go,
+    /// gonogo's own log.
+    GoLog "go-log" Go,
+    Vote "vote" Act,
+    Arm "arm" Act,
+    Switch "switch" Act,
+    RollBack "rollback" Act,
+    Restore "restore" Act,
+    UndoRestore "undo-restore" Act,
+    Retry "retry" Act,
+    Override "override" Act,
+    Abort "abort" Act,
+    Palette "palette" App,
+    Help "help" App,
+    /// Whether clicks and the wheel are for the cockpit, or for the terminal's own selection.
+    Mouse "mouse" App,
+    Leave "leave" App,
+    Suspend "suspend" App,
+    Repaint "repaint" App,
 }
 
 impl Action {
@@ -82,9 +130,9 @@ impl Action {
         }
     }
 
-    /// Whether it moves, looks or opens, and needs no line in the palette.
+    /// Whether it only moves about, and needs no line in the palette.
     pub(super) fn only_moves(self) -> bool {
-        self < Self::Zoom || matches!(self, Self::Open | Self::Back)
+        self.group() == Group::Move
     }
 
     /// Whether an armed session is needed before it is carried out.

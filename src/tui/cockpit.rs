@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -11,6 +11,7 @@ use ratatui::buffer::Buffer;
 use super::desk::{Desk, Settings, Todo};
 use super::keys::{Chord, sequence};
 use crate::engine::handle::Snapshot;
+use crate::release::Clean;
 
 /// A person takes this long from what they see to the key they press.
 const LOOKS_MS: u64 = 400;
@@ -27,6 +28,8 @@ pub struct Cockpit {
     terminal: Terminal<TestBackend>,
     hand_ms: u64,
     left: bool,
+    copied: Option<String>,
+    rung: Vec<Clean>,
 }
 
 impl Cockpit {
@@ -38,7 +41,23 @@ impl Cockpit {
     ) -> Self {
         let terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("memory is writable");
         let desk = Desk::new(handle, settings, size);
-        let mut cockpit = Self { desk, terminal, hand_ms: 0, left: false };
+        let mut cockpit =
+            Self { desk, terminal, hand_ms: 0, left: false, copied: None, rung: Vec::new() };
+        cockpit.look();
+        cockpit
+    }
+
+    /// Sits down before a tape that plays so many times as fast as it was.
+    pub fn replaying(
+        tape: crate::engine::handle::Tape,
+        speed: f64,
+        settings: Settings,
+        size: (u16, u16),
+    ) -> Self {
+        let terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("memory is writable");
+        let desk = Desk::playing(tape, speed, settings, size);
+        let mut cockpit =
+            Self { desk, terminal, hand_ms: 0, left: false, copied: None, rung: Vec::new() };
         cockpit.look();
         cockpit
     }
@@ -88,10 +107,41 @@ impl Cockpit {
 
     fn key(&mut self, chord: Chord) {
         self.desk.catch_up();
-        if self.desk.key(chord.event(), self.hand_ms) == Todo::Leave {
-            self.left = true;
-        }
+        let todo = self.desk.key(chord.event(), self.hand_ms);
+        self.take(todo);
         self.look();
+    }
+
+    fn take(&mut self, todo: Todo) {
+        match todo {
+            Todo::Leave => self.left = true,
+            Todo::Copy { what, text } => {
+                self.desk.copied(what, text.len(), text.len());
+                self.copied = Some(text);
+            }
+            Todo::Nothing | Todo::Suspend | Todo::Repaint | Todo::Mouse(_) => {}
+        }
+    }
+
+    /// Does something with the mouse at a column and a row.
+    pub fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) -> &mut Self {
+        self.hand_ms += LOOKS_MS / 2;
+        self.desk.catch_up();
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        let todo = self.desk.mouse(event, self.hand_ms);
+        self.take(todo);
+        self.look();
+        self
+    }
+
+    /// What went to the clipboard last.
+    pub fn copied(&self) -> Option<&str> {
+        self.copied.as_deref()
+    }
+
+    /// Why it rang, so far.
+    pub fn rung(&self) -> &[Clean] {
+        &self.rung
     }
 
     /// Lets a person's time pass, without anything else happening.
@@ -106,6 +156,8 @@ impl Cockpit {
         self.desk.catch_up();
         let desk = &self.desk;
         self.terminal.draw(|frame| desk.draw(frame)).expect("memory is writable");
+        self.desk.painted();
+        self.rung.extend(self.desk.ring());
     }
 
     /// Whether the operator has detached.

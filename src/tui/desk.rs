@@ -3,18 +3,26 @@
 
 use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
 use tokio::task::JoinSet;
 
 use super::draw::draw;
-use super::keys::Keymap;
+use super::keys::{Chord, Keymap};
+use super::library::{Library, Shelf};
+use super::mouse::on_mouse;
+use super::notice;
 use super::on_key::{Did, on_key, on_paste, on_tick};
 use super::popup::Popup;
+use super::replay::{Played, Player};
+use super::screen::Screen;
 use super::theme::{Role, Theme};
-use super::ui::{History, Ui, Who, is_cut_off};
-use crate::engine::handle::{Clock, Direction, Follower, Handle, Snapshot};
-use crate::release::{Ask, Command, Principal, Refusal, Seq};
+use super::ui::{History, Ui, WHICH_KEY_MS, Who, is_cut_off};
+use crate::engine::handle::{Clock, Follower, Handle, Link, Snapshot, Tape};
+use crate::release::{Ask, Clean, Command, Principal, Refusal, Release, ReleaseId, Seq};
+
+/// The list of releases is read again after this long while it is looked at, in milliseconds.
+const LIST_AGAIN_MS: u64 = 5000;
 
 /// What a cockpit is given.
 #[derive(Clone, Debug)]
@@ -32,38 +40,125 @@ pub struct Settings {
     pub history: History,
     /// The operator's own time: never scaled, also in a rehearsal.
     pub clock: Clock,
+    /// Whether the mouse is taken at first; `m` changes it.
+    pub mouse: bool,
+    /// Whether it rings when somebody must look up.
+    pub bell: bool,
+    /// The other releases; none where there is no way to them.
+    pub library: Option<Arc<dyn Library>>,
 }
 
 /// What the caller has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Todo {
     Nothing,
     Leave,
     Suspend,
     Repaint,
+    Copy { what: &'static str, text: String },
+    Mouse(bool),
 }
 
-type Answer = (&'static str, Result<(), Refusal>);
+/// What was done beside the keys.
+enum Done {
+    Asked(&'static str, Result<(), Refusal>),
+    Listed(Result<Shelf, Clean>),
+    Opened(Result<Handle, Clean>),
+    Read(Box<Result<(Release, Release), Clean>>),
+}
 
 pub(super) struct Desk {
     handle: Handle,
+    /// The release that the cockpit was opened for, and the name of its database.
+    home: (Handle, String),
     follower: Follower,
     pub(super) ui: Ui,
     theme: Theme,
     principal: Principal,
-    asks: JoinSet<Answer>,
+    library: Option<Arc<dyn Library>>,
+    work: JoinSet<Done>,
+    asking: usize,
+    /// Why it has to ring; none with the bell off.
+    rings: Option<Vec<Clean>>,
+    was_cut_off: bool,
+    /// What plays, where no engine does.
+    player: Option<Player>,
+    /// Whether the debrief has opened by itself.
+    debriefed: bool,
 }
 
 impl Desk {
     pub(super) fn new(handle: Handle, settings: Settings, size: (u16, u16)) -> Self {
-        let Settings { theme, keymap, principal, can_arm, database, history, clock: _ } = settings;
+        let Settings {
+            theme,
+            keymap,
+            principal,
+            can_arm,
+            database,
+            history,
+            mouse,
+            bell,
+            library,
+            clock: _,
+        } = settings;
+        let home = (handle.clone(), database.clone());
         let who = Who { person: Some(principal.person.clone()), can_arm, database };
         let mut ui = Ui::new(who, Arc::new(keymap), size);
         ui.history = history;
+        ui.mouse = mouse;
         let follower = handle.follow();
-        let mut desk = Self { handle, follower, ui, theme, principal, asks: JoinSet::new() };
-        desk.catch_up();
+        let mut desk = Self {
+            handle,
+            home,
+            follower,
+            ui,
+            theme,
+            principal,
+            library,
+            work: JoinSet::new(),
+            asking: 0,
+            rings: bell.then(Vec::new),
+            was_cut_off: false,
+            player: None,
+            debriefed: false,
+        };
+        desk.arrive();
+        if desk.snapshot().records.is_empty() && desk.snapshot().link == Link::Closed {
+            // There is no release behind this cockpit: it begins with the choice of one.
+            desk.ui.screen = Screen::Releases;
+            desk.list();
+        }
         desk
+    }
+
+    /// A desk before a tape.
+    pub(super) fn playing(tape: Tape, speed: f64, settings: Settings, size: (u16, u16)) -> Self {
+        let mut desk = Self::new(tape.handle().clone(), settings, size);
+        desk.player = Some(Player::new(tape, speed));
+        desk.follow_tape();
+        desk
+    }
+
+    /// Takes the tape's handle, which is a new one after it went back, and says where it is.
+    fn follow_tape(&mut self) {
+        let Some(player) = &self.player else { return };
+        self.ui.replay = Some(player.bar());
+        // What was measured later must not be seen earlier.
+        self.ui.history = History::default();
+        self.handle = player.handle().clone();
+        self.follower = self.handle.follow();
+        self.catch_up();
+    }
+
+    /// How it went is said once, when a rehearsal is over and nothing else is open.
+    fn debrief(&mut self) {
+        let release = &self.follower.snapshot().release;
+        let rehearsal = release.start.as_deref().is_some_and(|start| start.rehearsal.is_some());
+        let over = rehearsal && release.result.is_some() && release.rollout.order.is_none();
+        if over && !self.debriefed && self.player.is_none() && self.ui.popup.is_none() {
+            self.debriefed = true;
+            self.ui.open(Popup::Debrief { top: 0 });
+        }
     }
 
     pub(super) fn handle(&self) -> &Handle {
@@ -74,10 +169,38 @@ impl Desk {
         self.follower.snapshot()
     }
 
+    /// Takes in the past, for which nothing rings.
+    fn arrive(&mut self) {
+        self.follower.catch_up();
+        self.debrief();
+        self.look();
+    }
+
     /// Takes in what is new, and reads the lines of the log that are in sight.
     pub(super) fn catch_up(&mut self) {
-        self.follower.catch_up();
+        let new = self.follower.catch_up();
+        if let Some(rings) = &mut self.rings {
+            rings.extend(new.iter().filter_map(|record| notice::of(record)));
+        }
+        let cut_off = matches!(self.snapshot().link, Link::Lost { .. });
+        if cut_off != self.was_cut_off {
+            self.was_cut_off = cut_off;
+            match &self.snapshot().link {
+                Link::Lost { why, .. } => tracing::warn!(%why, "the link to the engine is lost"),
+                Link::Live => tracing::info!("the engine is back"),
+                Link::Closed => tracing::info!("the engine has ended"),
+            }
+        }
+        self.debrief();
         self.look();
+    }
+
+    /// Why it has to ring now. Several reasons ring once, with the newest.
+    pub(super) fn ring(&mut self) -> Option<Clean> {
+        let rings = self.rings.as_mut()?;
+        let newest = rings.pop();
+        rings.clear();
+        newest
     }
 
     fn look(&mut self) {
@@ -85,9 +208,44 @@ impl Desk {
         self.ui.log.fetch(&self.handle);
     }
 
+    /// The last frame is on the screen.
+    pub(super) fn painted(&mut self) {
+        self.ui.painted();
+    }
+
+    /// The terminal took no frame for a while: nobody could have cancelled what counts down.
+    pub(super) fn lose_sight(&mut self) {
+        if matches!(self.ui.popup, Some(Popup::CountDown { .. })) {
+            self.ui.close();
+            let why = "cancelled: the terminal did not show the count-down; nothing was switched";
+            self.ui.say(Role::Warn, why);
+        }
+    }
+
     pub(super) fn key(&mut self, key: KeyEvent, now_ms: u64) -> Todo {
         self.ui.now_ms = now_ms;
+        let chord = Chord::of(key);
+        let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
+        if let Some(player) = self.player.as_mut().filter(|_| free) {
+            let played = player.key(chord);
+            self.ui.status = None;
+            if let Played::Refused(why) = &played {
+                self.ui.refuse(&Clean::new(why));
+            }
+            if played != Played::NotMine {
+                self.follow_tape();
+                return Todo::Nothing;
+            }
+        }
         let did = on_key(&mut self.ui, self.follower.snapshot(), key);
+        let todo = self.follow_up(did);
+        self.look();
+        todo
+    }
+
+    pub(super) fn mouse(&mut self, event: MouseEvent, now_ms: u64) -> Todo {
+        self.ui.now_ms = now_ms;
+        let did = on_mouse(&mut self.ui, self.follower.snapshot(), event);
         let todo = self.follow_up(did);
         self.look();
         todo
@@ -106,47 +264,160 @@ impl Desk {
     /// What time alone brings.
     pub(super) fn tick(&mut self, now_ms: u64) {
         self.ui.now_ms = now_ms;
+        if let Some(player) = &mut self.player {
+            player.tick(now_ms);
+            self.ui.replay = Some(player.bar());
+        }
         let did = on_tick(&mut self.ui);
         self.follow_up(did);
+        let read_ms = self.ui.releases.read_ms;
+        let old = read_ms.is_some_and(|at| now_ms >= at.saturating_add(LIST_AGAIN_MS));
+        if self.ui.screen == Screen::Releases && old {
+            self.list();
+        }
     }
 
     fn follow_up(&mut self, did: Did) -> Todo {
         match did {
-            Did::Nothing => return Todo::Nothing,
+            Did::Nothing => {}
             Did::Leave => return Todo::Leave,
             Did::Suspend => return Todo::Suspend,
             Did::Repaint => return Todo::Repaint,
-            Did::Search(way) => self.search(way),
+            Did::Copy { what, text } => return Todo::Copy { what, text },
+            Did::Mouse(on) => {
+                self.ui.mouse = on;
+                let says = if on {
+                    "the mouse is the cockpit's; m leaves it to the terminal, to select text"
+                } else {
+                    "the mouse is the terminal's: select text as usual; m takes it back"
+                };
+                self.ui.say(Role::Dim, says);
+                return Todo::Mouse(on);
+            }
+            Did::Search(way) => self.search(|log, handle| log.search(handle, way)),
+            Did::SearchError(way) => self.search(|log, handle| log.search_error(handle, way)),
             Did::Ask { ask, seen } => self.ask(ask, seen),
+            Did::ListReleases => self.list(),
+            Did::Open(id) => self.open(id),
+            Did::Compare(a, b) => self.compare(a, b),
         }
         Todo::Nothing
     }
 
-    fn search(&mut self, way: Direction) {
-        if let Err(why) = self.ui.log.search(&self.handle, way) {
+    fn search(
+        &mut self,
+        find: impl FnOnce(&mut super::log_view::LogView, &Handle) -> Result<(), Clean>,
+    ) {
+        if let Err(why) = find(&mut self.ui.log, &self.handle) {
             self.ui.refuse(&why);
         }
+    }
+
+    /// Says what went to the clipboard.
+    pub(super) fn copied(&mut self, what: &str, bytes: usize, of: usize) {
+        let cut = if bytes < of { ", cut to what terminals take" } else { "" };
+        self.ui.say(Role::Done, &format!("✔ {what} went to the terminal's clipboard{cut}"));
     }
 
     /// Asks on a task of its own: keys go on while the engine records.
     fn ask(&mut self, ask: Ask, seen: Option<Seq>) {
         let word = ask.word();
+        tracing::info!(ask = word, "asked");
         let command = Command { by: self.principal.clone(), seen, ask };
         let handle = self.handle.clone();
         self.ui.asking = Some(word);
-        self.asks.spawn(async move { (word, handle.ask(command).await) });
+        self.asking += 1;
+        self.work.spawn(async move { Done::Asked(word, handle.ask(command).await) });
+    }
+
+    /// Reads the list of releases, beside the keys.
+    fn list(&mut self) {
+        let Some(library) = self.library.clone() else {
+            let why = Clean::new("this cockpit was given no way to the other releases");
+            return self.ui.releases.learn(Err(why), self.ui.now_ms);
+        };
+        if !self.ui.releases.reading {
+            self.ui.releases.reading = true;
+            self.work.spawn_blocking(move || Done::Listed(library.list()));
+        }
+    }
+
+    fn compare(&mut self, a: ReleaseId, b: ReleaseId) {
+        let Some(library) = self.library.clone() else { return };
+        self.work.spawn_blocking(move || {
+            let both = library.read(&a).and_then(|a| Ok((a, library.read(&b)?)));
+            Done::Read(Box::new(both))
+        });
+    }
+
+    fn open(&mut self, id: ReleaseId) {
+        if id == *self.home.0.release() {
+            let (handle, database) = self.home.clone();
+            return self.sit_down_at(handle, database);
+        }
+        let Some(library) = self.library.clone() else { return };
+        self.ui.say(Role::Running, &format!("opening {id} …"));
+        self.work.spawn(async move { Done::Opened(library.open(id).await) });
+    }
+
+    /// Shows another release on this screen. What was armed for the one before is not for this.
+    fn sit_down_at(&mut self, handle: Handle, database: String) {
+        tracing::info!(release = %handle.release(), "shown");
+        self.follower = handle.follow();
+        self.handle = handle;
+        self.ui.who.database = database;
+        self.ui.leave_release();
+        self.arrive();
+    }
+
+    fn done(&mut self, done: Result<Done, tokio::task::JoinError>) {
+        let ui = &mut self.ui;
+        match done {
+            Ok(Done::Asked(word, answer)) => {
+                self.asking = self.asking.saturating_sub(1);
+                ui.asking = None;
+                match answer {
+                    Ok(()) => ui.say(Role::Done, &format!("✔ {word}: recorded")),
+                    Err(why) => {
+                        tracing::warn!(ask = word, %why, "refused");
+                        ui.say(Role::Failed, &format!("✖ {word} refused: {why}"));
+                    }
+                }
+            }
+            Ok(Done::Listed(answer)) => {
+                if let Err(why) = &answer {
+                    tracing::warn!(%why, "the releases cannot be listed");
+                }
+                ui.releases.learn(answer, ui.now_ms);
+            }
+            Ok(Done::Opened(Ok(handle))) => self.sit_down_at(handle, String::new()),
+            Ok(Done::Opened(Err(why))) => {
+                tracing::warn!(%why, "a release cannot be opened");
+                ui.refuse(&why);
+            }
+            Ok(Done::Read(pair)) => match *pair {
+                Ok(pair) => ui.releases.compare(pair),
+                Err(why) => ui.refuse(&why),
+            },
+            Err(error) => {
+                self.asking = 0;
+                ui.asking = None;
+                ui.releases.reading = false;
+                ui.say(Role::Failed, &format!("✖ the answer was lost: {error}"));
+            }
+        }
     }
 
     /// Whether something was asked and not answered.
     pub(super) fn is_asking(&self) -> bool {
-        !self.asks.is_empty()
+        self.asking > 0
     }
 
     /// Waits for the engine: news, or an answer. Never ends where neither can come.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             () = self.follower.changed() => {}
-            Some(answer) = self.asks.join_next() => answered(&mut self.ui, answer),
+            Some(done) = self.work.join_next() => self.done(done),
         }
     }
 
@@ -160,8 +431,20 @@ impl Desk {
             };
             Some(step.status == crate::release::StepStatus::Running)
         });
+        if self.player.as_ref().is_some_and(Player::is_playing) {
+            return Some(100);
+        }
         if matches!(self.ui.popup, Some(Popup::CountDown { .. })) {
             return Some(100);
+        }
+        if !self.ui.pressed.is_empty() && !self.ui.shows_sequence() {
+            let since = self.ui.now_ms.saturating_sub(self.ui.pressed_since_ms);
+            return Some(WHICH_KEY_MS.saturating_sub(since).max(1));
+        }
+        match self.ui.screen {
+            Screen::OwnLog => return Some(500),
+            Screen::Releases => return Some(1000),
+            Screen::Release | Screen::Timeline | Screen::Findings => {}
         }
         if self.ui.log.follow && running == Some(true) {
             return Some(250);
@@ -177,14 +460,5 @@ impl Desk {
 
     pub(super) fn draw(&self, frame: &mut Frame) {
         draw(frame, self.snapshot(), &self.ui, &self.theme);
-    }
-}
-
-fn answered(ui: &mut Ui, answer: Result<Answer, tokio::task::JoinError>) {
-    ui.asking = None;
-    match answer {
-        Ok((word, Ok(()))) => ui.say(Role::Done, &format!("✔ {word}: recorded")),
-        Ok((word, Err(why))) => ui.say(Role::Failed, &format!("✖ {word} refused: {why}")),
-        Err(error) => ui.say(Role::Failed, &format!("✖ the answer was lost: {error}")),
     }
 }

@@ -10,7 +10,7 @@ use super::pane;
 use super::popup;
 use super::screen;
 use super::theme::{Role, Theme};
-use super::ui::{Screen, Ui, is_cut_off};
+use super::ui::{Ui, is_cut_off};
 use crate::engine::handle::Snapshot;
 use crate::report::words;
 
@@ -37,8 +37,12 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
     if layout::is_tiny(area) {
         return screen::tiny::draw(buf, area, &view);
     }
-    let areas = layout::areas(area, snapshot);
-    pane::top::draw(buf, areas.top, &view);
+    let areas = layout::areas(area, snapshot, ui);
+    if layout::is_alone(snapshot, ui) {
+        screen::releases::bar(buf, areas.top, &view);
+    } else {
+        pane::top::draw(buf, areas.top, &view);
+    }
     pane::rail::draw(buf, areas.rail, &view);
     pane::next::draw(buf, areas.next, &view);
     body(buf, &areas, &view);
@@ -48,11 +52,8 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
 }
 
 fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
-    match view.ui.screen {
-        Screen::Release => screen::release::draw(buf, areas.body, view),
-        Screen::Timeline => screen::timeline::draw(buf, areas.body, view),
-    }
-    if is_cut_off(view.snapshot) {
+    screen::draw(buf, areas.body, view);
+    if is_cut_off(view.snapshot) && view.ui.screen.is_of_the_engine() {
         // An old picture must not look like a live one.
         buf.set_style(areas.body.intersection(buf.area), view.theme.style(Role::Stale));
     }

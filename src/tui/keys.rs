@@ -1,12 +1,12 @@
 //! The keymap: keys, also one after the other, to actions; read from `keys.yaml`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
+use super::action::{Action, Group};
 
 /// The keys file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,23 @@ pub enum Mode {
     Everywhere,
     Release,
     Timeline,
+    Findings,
+    Releases,
+    /// gonogo's own log.
+    Log,
+}
+
+impl Mode {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Everywhere => "everywhere",
+            Self::Release => "release",
+            Self::Timeline => "timeline",
+            Self::Findings => "findings",
+            Self::Releases => "releases",
+            Self::Log => "own log",
+        }
+    }
 }
 
 /// One key press.
@@ -210,6 +227,23 @@ impl Keymap {
         )
     }
 
+    /// The keys as a Markdown table, for the README.
+    pub fn table_markdown(&self) -> String {
+        let mut table = "| keys | what they do | where |\n|---|---|---|\n".to_owned();
+        for group in Group::ALL {
+            let bound = |b: &&Binding| b.action.group() == group && !b.ways.is_empty();
+            for binding in self.bindings.iter().filter(bound) {
+                let keys: Vec<String> = binding.ways.iter().map(|way| printed(way)).collect();
+                let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+                let place = binding.mode.words();
+                let (keys, desc) = (keys.join(" "), &binding.desc);
+                // A string takes everything.
+                let _ = writeln!(table, "| {keys} | {desc} | {place} |");
+            }
+        }
+        table
+    }
+
     pub fn bindings(&self) -> &[Binding] {
         &self.bindings
     }
@@ -356,10 +390,11 @@ mod tests {
             assert!(!map.key_of(*action).is_empty(), "{action:?}");
         }
         assert_eq!(Keymap::shipped(), map);
-        let mut ways: Vec<_> = map.bindings.iter().flat_map(|b| b.ways.clone()).collect();
-        ways.sort_by_key(|way| printed(way));
+        let of = |b: &Binding| b.ways.iter().map(|way| (b.mode, way.clone())).collect::<Vec<_>>();
+        let mut ways: Vec<_> = map.bindings.iter().flat_map(of).collect();
+        ways.sort_by_key(|(mode, way)| (*mode, printed(way)));
         let all = ways.len();
-        ways.dedup_by_key(|way| printed(way));
+        ways.dedup();
         assert_eq!(ways.len(), all, "a key is bound twice");
     }
 

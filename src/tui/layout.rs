@@ -56,7 +56,18 @@ pub(super) fn is_tiny(frame: Rect) -> bool {
     frame.width < COLUMNS_MIN || frame.height < ROWS_MIN
 }
 
-pub(super) fn areas(frame: Rect, snapshot: &Snapshot) -> Areas {
+/// Whether there is no release behind the screen: then nothing speaks of one.
+pub(super) fn is_alone(snapshot: &Snapshot, ui: &Ui) -> bool {
+    snapshot.records.is_empty() && !ui.screen.is_of_the_engine()
+}
+
+/// The place of the screen's own part.
+pub(super) fn body(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Rect {
+    areas(frame, snapshot, ui).body
+}
+
+pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Areas {
+    let alone = is_alone(snapshot, ui);
     let columns = usize::from(frame.width.saturating_sub(CHIP + 2));
     let fitting = |text: &str, most: usize| wrap(text, columns).len().clamp(1, most);
     let most = if frame.height >= 30 { 3 } else { 2 };
@@ -69,7 +80,8 @@ pub(super) fn areas(frame: Rect, snapshot: &Snapshot) -> Areas {
         y += rows;
         area
     };
-    let (top, rail, next) = (take(1), take(1), take(next));
+    let (rail, next) = if alone { (0, 0) } else { (1, next) };
+    let (top, rail, next) = (take(1), take(rail), take(next));
     let used = usize::from(top.height + rail.height + next.height);
     let body = take(usize::from(frame.height).saturating_sub(used + undo + 1));
     Areas { top, rail, next, body, undo: take(undo), hints: take(1) }
@@ -134,7 +146,7 @@ fn log_area(snapshot: &Snapshot, ui: &Ui) -> Rect {
     if is_tiny(frame) {
         return Rect::default();
     }
-    panes(areas(frame, snapshot).body, snapshot, ui).log
+    panes(body(frame, snapshot, ui), snapshot, ui).log
 }
 
 /// Rows of the log's window.

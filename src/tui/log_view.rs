@@ -90,25 +90,39 @@ impl LogView {
         let Some(needle) = self.needle.clone() else {
             return Err(Clean::new("nothing to find yet: press / first"));
         };
+        let missing = || missing(&format!("{needle:?}"), way);
+        self.jump(way, missing, |key, from| handle.log_find(key, &needle, from, way))
+    }
+
+    /// Goes to the next line that speaks of an error.
+    pub(super) fn search_error(&mut self, handle: &Handle, way: Direction) -> Result<(), Clean> {
+        // Who follows and asks for an error means the newest.
+        let way = if self.follow { Direction::Backward } else { way };
+        let missing = || missing("an error", way);
+        self.jump(way, missing, |key, from| handle.log_next_error(key, from, way))
+    }
+
+    fn jump(
+        &mut self,
+        way: Direction,
+        missing: impl Fn() -> Clean,
+        find: impl Fn(&EffectKey, usize) -> Result<Option<usize>, Clean>,
+    ) -> Result<(), Clean> {
         let Some(key) = self.key.clone() else {
             return Err(Clean::new("no step has a log yet"));
         };
         let from = match (self.found, way) {
             (Some(at), Direction::Forward) => at + 1,
-            (Some(0), Direction::Backward) => return Err(missing(&needle, way)),
+            (Some(0), Direction::Backward) => return Err(missing()),
             (Some(at), Direction::Backward) => at - 1,
             (None, Direction::Forward) => self.top,
             (None, Direction::Backward) => self.page.total.saturating_sub(1),
         };
-        match handle.log_find(&key, &needle, from, way)? {
-            Some(at) => {
-                self.found = Some(at);
-                self.follow = false;
-                self.top = at.saturating_sub(self.rows / 3);
-                Ok(())
-            }
-            None => Err(missing(&needle, way)),
-        }
+        let Some(at) = find(&key, from)? else { return Err(missing()) };
+        self.found = Some(at);
+        self.follow = false;
+        self.top = at.saturating_sub(self.rows / 3);
+        Ok(())
     }
 
     pub(super) fn scroll(&mut self, by: isize) {
@@ -119,6 +133,11 @@ impl LogView {
 
     pub(super) fn page_rows(&self) -> isize {
         isize::try_from(self.rows.saturating_sub(2).max(1)).unwrap_or(isize::MAX)
+    }
+
+    /// Stays with the lines in sight, whatever comes.
+    pub(super) fn stay(&mut self) {
+        self.follow = false;
     }
 
     pub(super) fn show_first(&mut self) {
@@ -134,10 +153,10 @@ impl LogView {
     }
 }
 
-fn missing(needle: &str, way: Direction) -> Clean {
+fn missing(what: &str, way: Direction) -> Clean {
     let way = match way {
         Direction::Forward => "further down",
         Direction::Backward => "further up",
     };
-    Clean::new(&format!("{needle:?} is not found {way}"))
+    Clean::new(&format!("{what} is not found {way}"))
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action::{Action, ask_of, blocked};
-use super::keys::{Chord, Found, Mode, printed};
-use super::popup::{self, Popup};
+use super::keys::{Chord, Found, printed};
+use super::popup::{self, Popup, Word};
+use super::screen::{self, Screen};
 use super::theme::Role;
-use super::ui::{ARMED_MS, Pane, Row, Screen, Ui, open_stage, seen, stage_rows};
+use super::ui::{ARMED_MS, Pane, Ui, seen};
 use crate::engine::handle::{Direction, Snapshot};
-use crate::release::{Ask, Clean, Seq};
+use crate::release::{Ask, Clean, ReleaseId, Seq};
 
 /// Two presses of Ctrl-C within this time detach, in milliseconds.
 const TWICE_MS: u64 = 3000;
@@ -26,6 +27,21 @@ pub enum Did {
     },
     /// Search the log for the needle of its view.
     Search(Direction),
+    /// Search the log for the next error.
+    SearchError(Direction),
+    /// Hand text to the terminal's clipboard; `what` says what it is.
+    Copy {
+        what: &'static str,
+        text: String,
+    },
+    /// Take the mouse, or leave it to the terminal.
+    Mouse(bool),
+    /// Read the list of releases.
+    ListReleases,
+    /// Show another release.
+    Open(ReleaseId),
+    /// Read two releases, to show them side by side.
+    Compare(ReleaseId, ReleaseId),
     /// Detach: the release goes on without this screen.
     Leave,
     Suspend,
@@ -51,9 +67,12 @@ pub fn on_key(ui: &mut Ui, snapshot: &Snapshot, key: KeyEvent) -> Did {
         ui.pressed.clear();
         return Did::Nothing;
     }
+    if ui.pressed.is_empty() {
+        ui.pressed_since_ms = ui.now_ms;
+    }
     ui.pressed.push(chord);
     let keymap = Arc::clone(&ui.keymap);
-    match keymap.find(mode(ui), &ui.pressed) {
+    match keymap.find(ui.screen.mode(), &ui.pressed) {
         Found::Action(action) => {
             ui.pressed.clear();
             act(ui, snapshot, action)
@@ -88,13 +107,6 @@ pub fn on_tick(ui: &mut Ui) -> Did {
     }
 }
 
-pub(super) fn mode(ui: &Ui) -> Mode {
-    match ui.screen {
-        Screen::Release => Mode::Release,
-        Screen::Timeline => Mode::Timeline,
-    }
-}
-
 fn interrupt(ui: &mut Ui) -> Did {
     if matches!(ui.popup, Some(Popup::CountDown { .. })) {
         ui.close();
@@ -113,35 +125,51 @@ fn interrupt(ui: &mut Ui) -> Did {
 /// Carries an action out, or opens the form that asks for what is missing.
 pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
     match action {
-        Action::Up => scroll(ui, snapshot, -1),
-        Action::Down => scroll(ui, snapshot, 1),
-        Action::PageUp => scroll(ui, snapshot, -ui.log.page_rows()),
-        Action::PageDown => scroll(ui, snapshot, ui.log.page_rows()),
-        Action::Top => edge(ui, snapshot, false),
-        Action::Bottom => edge(ui, snapshot, true),
-        Action::Left => ui.log.sideways(false),
-        Action::Right => ui.log.sideways(true),
-        Action::NextPane => turn(ui, 1),
-        Action::PreviousPane => turn(ui, Pane::ALL.len() - 1),
+        Action::Up
+        | Action::Down
+        | Action::PageUp
+        | Action::PageDown
+        | Action::Top
+        | Action::Bottom
+        | Action::Left
+        | Action::Right
+        | Action::NextPane
+        | Action::PreviousPane
+        | Action::Zoom
+        | Action::Open
+        | Action::FindNext
+        | Action::FindPrevious
+        | Action::NextError
+        | Action::PreviousError
+        | Action::Follow
+        | Action::Wrap
+        | Action::Times
+        | Action::Mark
+        | Action::Diff
+        | Action::Refresh
+        | Action::Copy => return screen::act(ui, snapshot, action),
+        Action::Back => return back(ui, snapshot),
         Action::PaneStages => focus(ui, Pane::Stages),
         Action::PaneLog => focus(ui, Pane::Log),
         Action::PanePods => focus(ui, Pane::Pods),
         Action::PaneLevels => focus(ui, Pane::Levels),
         Action::PaneWatch => focus(ui, Pane::Watch),
-        Action::Zoom => ui.zoom = !ui.zoom,
-        Action::Open => open(ui, snapshot),
-        Action::Back => back(ui),
-        Action::Find => ui.open(Popup::Find { input: String::new() }),
-        Action::FindNext => return Did::Search(Direction::Forward),
-        Action::FindPrevious => return Did::Search(Direction::Backward),
-        Action::Follow => follow(ui),
-        Action::Wrap => ui.log.wrap = !ui.log.wrap,
-        Action::GoRelease => ui.screen = Screen::Release,
-        Action::GoTimeline => ui.screen = Screen::Timeline,
+        Action::Find => find(ui),
+        Action::Filter => filter(ui),
+        Action::GoRelease => go(ui, Screen::Release),
+        Action::GoFindings => go(ui, Screen::Findings),
+        Action::GoTimeline => go(ui, Screen::Timeline),
+        Action::GoLog => go(ui, Screen::OwnLog),
+        Action::GoReleases => {
+            go(ui, Screen::Releases);
+            return Did::ListReleases;
+        }
         Action::GoGate => go_gate(ui, snapshot),
+        Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
         Action::Help => ui.open(Popup::Help { top: 0 }),
+        Action::Mouse => return Did::Mouse(!ui.mouse),
         Action::Leave => return Did::Leave,
         Action::Suspend => return Did::Suspend,
         Action::Repaint => return Did::Repaint,
@@ -158,6 +186,56 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Abort => change(ui, snapshot, action),
     }
     Did::Nothing
+}
+
+fn go(ui: &mut Ui, screen: Screen) {
+    ui.screen = screen;
+    ui.zoom = false;
+}
+
+fn find(ui: &mut Ui) {
+    match ui.screen {
+        Screen::Release | Screen::Timeline => {
+            ui.open(Popup::Line { word: Word::Find, input: String::new() });
+        }
+        Screen::Findings | Screen::Releases => filter(ui),
+        Screen::OwnLog => ui.not_here(Action::Find),
+    }
+}
+
+fn filter(ui: &mut Ui) {
+    match screen::list(ui) {
+        Some(list) => {
+            let input = list.filter.text().to_owned();
+            ui.open(Popup::Line { word: Word::Filter, input });
+        }
+        None => ui.not_here(Action::Filter),
+    }
+}
+
+/// Esc: one step back: out of a detail, a filter, a screen.
+fn back(ui: &mut Ui, snapshot: &Snapshot) -> Did {
+    let closed = match ui.screen {
+        Screen::Release => return screen::act(ui, snapshot, Action::Back),
+        Screen::Findings => screen::findings::back(ui),
+        Screen::Releases => screen::releases::back(ui),
+        Screen::OwnLog => screen::own_log::back(ui),
+        Screen::Timeline => false,
+    };
+    if closed {
+        return Did::Nothing;
+    }
+    if screen::list(ui).is_some_and(|list| !list.filter.is_empty()) {
+        screen::filter(ui, "");
+    } else {
+        go(ui, Screen::Release);
+    }
+    Did::Nothing
+}
+
+fn focus(ui: &mut Ui, pane: Pane) {
+    ui.focus = pane;
+    ui.screen = Screen::Release;
 }
 
 /// Opens the question of an action that changes the world.
@@ -203,82 +281,5 @@ fn go_gate(ui: &mut Ui, snapshot: &Snapshot) {
         ui.open(Popup::Card { top: 0 });
     } else {
         ui.refuse(&Clean::new("no gate has been opened yet, so there is no decision card"));
-    }
-}
-
-fn scroll(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
-    match (ui.screen, ui.focus) {
-        (Screen::Timeline, _) => ui.timeline.scroll(by),
-        (Screen::Release, Pane::Stages) => move_cursor(ui, snapshot, by),
-        (Screen::Release, Pane::Log) => ui.log.scroll(by),
-        (Screen::Release, Pane::Pods | Pane::Levels | Pane::Watch) => {}
-    }
-}
-
-fn edge(ui: &mut Ui, snapshot: &Snapshot, bottom: bool) {
-    match (ui.screen, ui.focus) {
-        (Screen::Timeline, _) => ui.timeline.cursor = if bottom { None } else { Some(0) },
-        (Screen::Release, Pane::Stages) => {
-            move_cursor(ui, snapshot, if bottom { isize::MAX } else { isize::MIN });
-        }
-        (Screen::Release, _) if bottom => ui.log.show_newest(),
-        (Screen::Release, _) => ui.log.show_first(),
-    }
-}
-
-fn move_cursor(ui: &mut Ui, snapshot: &Snapshot, by: isize) {
-    let release = &snapshot.release;
-    let rows = stage_rows(ui, release);
-    let open = open_stage(ui, release);
-    let at = rows.iter().position(|row| match (&ui.cursor, row) {
-        (Some(cursor), row) => cursor == row,
-        (None, Row::Stage(id)) => release.plan().and_then(|plan| plan.stage_index(id)) == open,
-        (None, Row::Step(_)) => false,
-    });
-    let last = rows.len().saturating_sub(1);
-    let to = at.unwrap_or(0).saturating_add_signed(by).min(last);
-    ui.cursor = rows.get(to).cloned();
-}
-
-fn turn(ui: &mut Ui, by: usize) {
-    let at = Pane::ALL.iter().position(|pane| *pane == ui.focus).unwrap_or(0);
-    ui.focus = Pane::ALL[(at + by) % Pane::ALL.len()];
-}
-
-fn focus(ui: &mut Ui, pane: Pane) {
-    ui.focus = pane;
-    ui.screen = Screen::Release;
-}
-
-fn follow(ui: &mut Ui) {
-    ui.log.follow = !ui.log.follow;
-    if ui.log.follow {
-        ui.cursor = None;
-        ui.log.found = None;
-    }
-}
-
-/// Enter: the decision card where the gate is, else the log of the row.
-fn open(ui: &mut Ui, snapshot: &Snapshot) {
-    if ui.screen == Screen::Timeline || ui.focus != Pane::Stages {
-        return;
-    }
-    let gate = snapshot.release.gate.as_ref().map(|gate| &gate.stage);
-    match &ui.cursor {
-        Some(Row::Stage(id)) if Some(id) == gate => ui.open(Popup::Card { top: 0 }),
-        _ => ui.focus = Pane::Log,
-    }
-}
-
-/// Esc: one step back towards the plain view of what happens now.
-fn back(ui: &mut Ui) {
-    if ui.zoom {
-        ui.zoom = false;
-    } else if ui.screen != Screen::Release {
-        ui.screen = Screen::Release;
-    } else {
-        ui.cursor = None;
-        ui.log.follow = true;
-        ui.log.found = None;
     }
 }

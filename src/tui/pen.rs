@@ -177,7 +177,7 @@ fn break_long(rows: &mut Vec<String>, columns: usize) {
 }
 
 /// ASCII stand-ins; a letter we have none for becomes `?`.
-fn to_ascii(text: &str) -> String {
+pub(super) fn to_ascii(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             c if c.is_ascii() => c,

@@ -3,10 +3,13 @@
 //! Nothing here can be answered by a key that was on its way before it opened, and nothing that
 //! changes the world is answered by a paste.
 
+mod call;
 mod card;
+mod debrief;
 mod help;
 mod palette;
 mod question;
+mod which;
 
 use std::sync::Arc;
 
@@ -18,13 +21,16 @@ use super::action::{Action, not_armed, verified_backups};
 use super::draw::View;
 use super::keys::Chord;
 use super::on_key::{Did, act, arm, word};
+use super::screen;
 use super::theme::Role;
 use super::ui::{Ui, seen};
-use crate::engine::handle::{Direction, Snapshot};
+use crate::engine::handle::Snapshot;
 use crate::release::{Ask, Clean, Seq, Vote};
 
 /// Seconds that a confirmed switch can still be cancelled.
 pub(super) const COUNT_DOWN_MS: u64 = 3000;
+/// Copies the exact call of an open question; letters are for its answer.
+pub(super) const COPY_KEY: &str = "ctrl-y";
 /// Characters that a form's line takes.
 const INPUT_MAX: usize = 300;
 
@@ -37,6 +43,10 @@ pub(super) enum Popup {
     Palette {
         input: String,
         at: usize,
+    },
+    /// How a rehearsal went.
+    Debrief {
+        top: usize,
     },
     /// The decision card.
     Card {
@@ -73,19 +83,46 @@ pub(super) enum Popup {
         action: Action,
         input: String,
     },
-    Find {
+    /// A line of words in the footer.
+    Line {
+        word: Word,
         input: String,
     },
 }
 
+/// What a line of words is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    Find,
+    /// It takes effect while it is typed.
+    Filter,
+}
+
 impl Popup {
+    /// Whether its answer can change the world, so that a key on its way must not be one.
+    pub(super) fn is_a_question(&self) -> bool {
+        match self {
+            Self::Help { .. }
+            | Self::Debrief { .. }
+            | Self::Palette { .. }
+            | Self::Card { .. }
+            | Self::Line { .. } => false,
+            Self::Vote { .. }
+            | Self::Confirm { .. }
+            | Self::CountDown { .. }
+            | Self::Backups { .. }
+            | Self::Typed { .. }
+            | Self::Reason { .. } => true,
+        }
+    }
+
     fn input(&mut self) -> Option<&mut String> {
         match self {
             Self::Palette { input, .. }
             | Self::Vote { choice: Some(_), input, .. }
             | Self::Typed { input, .. }
             | Self::Reason { input, .. }
-            | Self::Find { input } => Some(input),
+            | Self::Line { input, .. } => Some(input),
             _ => None,
         }
     }
@@ -105,19 +142,36 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         return Did::Nothing;
     }
     if key.code == KeyCode::Esc {
+        if let Popup::Line { word: Word::Filter, .. } = popup {
+            screen::filter(ui, "");
+        }
         return Did::Nothing;
+    }
+    if Some(chord) == Chord::read(COPY_KEY)
+        && let Some(text) = call::of(&popup, snapshot)
+    {
+        ui.popup = Some(popup);
+        return Did::Copy { what: "the call", text };
     }
     if let Some(input) = popup.input()
         && edited(input, chord)
     {
-        if let Popup::Palette { at, .. } = &mut popup {
-            *at = 0;
+        match &mut popup {
+            Popup::Palette { at, .. } => *at = 0,
+            Popup::Line { word: Word::Filter, input } => screen::filter(ui, input),
+            _ => {}
         }
         ui.popup = Some(popup);
         return Did::Nothing;
     }
     let code = key.code;
     match popup {
+        Popup::Debrief { top } if code == KeyCode::Char('j') || code == KeyCode::Char('k') => {
+            scrolled(ui, code, top, |top| Popup::Debrief { top });
+        }
+        Popup::Debrief { .. } if code == KeyCode::Char('q') => {}
+        // It opened by itself: the key was meant for what is under it.
+        Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Card { .. } if code == KeyCode::Char('a') => {
             return act(ui, snapshot, Action::Vote);
@@ -134,13 +188,11 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
             ui.popup = Some(Popup::Typed { ask, word, input });
         }
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
-        Popup::Find { input } if code == KeyCode::Enter => {
-            ui.log.found = None;
-            ui.log.needle = (!input.is_empty()).then_some(input);
-            let way = if ui.log.follow { Direction::Backward } else { Direction::Forward };
-            return if ui.log.needle.is_some() { Did::Search(way) } else { Did::Nothing };
+        Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
+            return screen::find(ui, &input);
         }
-        other @ (Popup::Find { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
+        Popup::Line { word: Word::Filter, .. } if code == KeyCode::Enter => {}
+        other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
 }
@@ -154,6 +206,16 @@ pub(super) fn on_paste(ui: &mut Ui, text: &str) {
     let Some(input) = popup.input() else { return };
     for c in Clean::new(text.trim()).as_str().chars() {
         push(input, c);
+    }
+    if let Some(Popup::Line { word: Word::Filter, input }) = ui.popup.clone() {
+        screen::filter(ui, &input);
+    }
+}
+
+/// The wheel over an open popup: what can be scrolled is, and nothing else happens.
+pub(super) fn wheel(ui: &mut Ui, down: bool) {
+    if let Some(Popup::Help { top } | Popup::Card { top }) = &mut ui.popup {
+        *top = if down { *top + 3 } else { top.saturating_sub(3) };
     }
 }
 
@@ -304,9 +366,12 @@ fn reason_key(
 /// Draws the open popup over the panes.
 pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     match &view.ui.popup {
-        None => {}
+        None if view.ui.shows_sequence() => which::draw(buf, area, view),
+        // A line of words stands in the footer, so that the list stays in sight.
+        None | Some(Popup::Line { .. }) => {}
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
+        Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
         Some(Popup::Card { top }) => card::draw(buf, area, view, *top),
         Some(Popup::Vote { choice, input, .. }) => {
             card::draw_vote(buf, area, view, *choice, input);

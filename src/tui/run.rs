@@ -5,14 +5,24 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
+use ratatui::Frame;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
+use super::screen::first_frame::FirstFrame;
 use super::terminal::{Keyboard, Screen};
-use crate::engine::handle::{Clock, Handle};
+use super::theme::Theme;
+use crate::engine::handle::{Clock, Handle, Tape};
+use crate::release::Release;
 
 /// Data is drawn at most this often.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// A frame that took longer to be written met a terminal that is stopped or slow.
+const STUCK_MS: u64 = 100;
+
+/// Who has seen nothing for so long must not have a count-down end unseen.
+const BLIND_MS: u64 = 1000;
 
 /// How the operator left. The release goes on in every case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +42,73 @@ pub enum TuiError {
     Broken,
 }
 
-/// Runs the cockpit until its operator leaves.
-pub async fn run(handle: Handle, settings: Settings) -> Result<Leave, TuiError> {
-    let mut signals = Signals::listen()?;
-    let clock = settings.clock.clone();
+/// The terminal, taken over, with a first frame on it.
+pub struct Opened {
+    signals: Signals,
+    // In this order: the thread lets go of the terminal before the terminal is given back.
+    keyboard: Keyboard,
+    screen: Screen,
+}
+
+/// Takes the terminal over and shows at once what is being opened, because opening it takes its
+/// time. Keys wait until the cockpit runs. To be called within the runtime that will run it;
+/// dropping what it gives back gives the terminal back.
+pub fn open(theme: &Theme, first: &FirstFrame) -> Result<Opened, TuiError> {
+    Ok(take_over(|frame| first.draw(frame, theme))?)
+}
+
+/// Runs a cockpit for which nothing has to be opened.
+pub async fn run(handle: Handle, settings: Settings) -> Result<(Leave, Release), TuiError> {
+    take_over(|_| {})?.run(handle, settings).await
+}
+
+/// Plays a recorded release, so many times as fast as it was, until the operator leaves.
+pub async fn replay(tape: Tape, settings: Settings, speed: f64) -> Result<Leave, TuiError> {
+    let (clock, mouse) = (settings.clock.clone(), settings.mouse);
+    let opened = take_over(|_| {})?;
+    Ok(opened.sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
+}
+
+fn take_over(first: impl FnOnce(&mut Frame)) -> io::Result<Opened> {
+    let signals = Signals::listen()?;
     let mut screen = Screen::take()?;
-    let mut keyboard = Keyboard::open()?;
-    let size = screen.terminal.size()?;
-    let mut desk = Desk::new(handle, settings, (size.width, size.height));
-    let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
-    // The thread lets go of the terminal before the terminal is given back.
-    drop(keyboard);
-    drop(screen);
-    left
+    screen.terminal.draw(first)?;
+    let keyboard = Keyboard::open()?;
+    Ok(Opened { signals, keyboard, screen })
+}
+
+impl Opened {
+    /// Runs the cockpit until its operator leaves; answers how, and the release shown last.
+    pub async fn run(
+        self,
+        handle: Handle,
+        settings: Settings,
+    ) -> Result<(Leave, Release), TuiError> {
+        let (clock, mouse) = (settings.clock.clone(), settings.mouse);
+        self.sit(clock, mouse, |size| Desk::new(handle, settings, size)).await
+    }
+
+    async fn sit(
+        self,
+        clock: Clock,
+        mouse: bool,
+        desk: impl FnOnce((u16, u16)) -> Desk,
+    ) -> Result<(Leave, Release), TuiError> {
+        let Self { mut signals, mut keyboard, mut screen } = self;
+        if mouse {
+            screen.mouse(true)?;
+        }
+        let size = screen.terminal.size()?;
+        let mut desk = desk((size.width, size.height));
+        let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
+        // The thread lets go of the terminal before the terminal is given back.
+        drop(keyboard);
+        let takes_words = screen.give_back();
+        desk.catch_up();
+        // To a terminal that takes nothing any more nobody can say a last word.
+        let left = if takes_words { left? } else { Leave::HungUp };
+        Ok((left, desk.snapshot().release.clone()))
+    }
 }
 
 async fn turn(
@@ -54,24 +118,41 @@ async fn turn(
     keyboard: &mut Keyboard,
     signals: &mut Signals,
 ) -> Result<Leave, TuiError> {
+    let mut drawn_ms = clock.now().boot_ms;
     loop {
-        desk.tick(clock.now().boot_ms);
+        let now_ms = clock.now().boot_ms;
+        let blocked = screen.progress.is_busy();
+        if blocked && now_ms > drawn_ms.saturating_add(BLIND_MS) {
+            desk.lose_sight();
+        }
+        desk.tick(now_ms);
         desk.catch_up();
         if !Screen::is_ours() {
             return Err(TuiError::Broken);
         }
-        screen.terminal.draw(|frame| desk.draw(frame))?;
-        let drawn_ms = clock.now().boot_ms;
-        match wait(desk, clock, keyboard, signals, drawn_ms).await {
+        // While the terminal takes nothing, nothing is drawn: the next frame shows what is then.
+        if !blocked {
+            if let Some(why) = desk.ring() {
+                screen.ring(&why)?;
+            }
+            screen.terminal.draw(|frame| desk.draw(frame))?;
+            drawn_ms = clock.now().boot_ms;
+        }
+        match wait(desk, clock, screen, keyboard, signals, (drawn_ms, blocked)).await {
             Woken::Time => {}
             Woken::Signal | Woken::Event(None) => return Ok(Leave::HungUp),
             Woken::Event(Some(event)) => {
                 let mut next = Some(event);
                 while let Some(event) = next {
-                    match take(desk, clock, screen, event)? {
+                    match take(desk, clock, event) {
                         Todo::Leave => return Ok(Leave::Detached),
                         Todo::Suspend => screen.suspend()?,
                         Todo::Repaint => screen.terminal.clear()?,
+                        Todo::Copy { what, text } => {
+                            let bytes = screen.copy(&text)?;
+                            desk.copied(what, bytes, text.len());
+                        }
+                        Todo::Mouse(on) => screen.mouse(on)?,
                         Todo::Nothing => {}
                     }
                     next = keyboard.waiting();
@@ -91,19 +172,32 @@ enum Woken {
 async fn wait(
     desk: &mut Desk,
     clock: &Clock,
+    screen: &Screen,
     keyboard: &mut Keyboard,
     signals: &mut Signals,
-    drawn_ms: u64,
+    (drawn_ms, blocked): (u64, bool),
 ) -> Woken {
     let mut due_ms = desk.ages_in_ms().map(|ms| drawn_ms.saturating_add(ms));
-    let mut news = false;
+    let (mut news, mut writing) = (false, true);
     loop {
         let at_ms = due_ms.unwrap_or(u64::MAX);
         tokio::select! {
             biased;
             event = keyboard.next() => return Woken::Event(event),
             () = signals.any() => return Woken::Signal,
-            () = clock.sleep_until(at_ms), if due_ms.is_some() => return Woken::Time,
+            () = screen.progress.idle(), if writing => {
+                writing = false;
+                let took_ms = clock.now().boot_ms.saturating_sub(drawn_ms);
+                if took_ms > BLIND_MS {
+                    desk.lose_sight();
+                }
+                if blocked || took_ms > STUCK_MS {
+                    // It was stopped, or is slow: what is there now is old.
+                    return Woken::Time;
+                }
+                desk.painted();
+            }
+            () = clock.sleep_until(at_ms), if due_ms.is_some() && !writing => return Woken::Time,
             () = desk.changed(), if !news => {
                 news = true;
                 let frame_ms = u64::try_from(FRAME.as_millis()).unwrap_or(33);
@@ -114,18 +208,17 @@ async fn wait(
     }
 }
 
-fn take(desk: &mut Desk, clock: &Clock, screen: &mut Screen, event: Event) -> io::Result<Todo> {
+fn take(desk: &mut Desk, clock: &Clock, event: Event) -> Todo {
     let now_ms = clock.now().boot_ms;
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => return Ok(desk.key(key, now_ms)),
+        Event::Key(key) if key.kind != KeyEventKind::Release => return desk.key(key, now_ms),
+        Event::Mouse(mouse) => return desk.mouse(mouse, now_ms),
         Event::Paste(text) => desk.paste(&text, now_ms),
-        Event::Resize(columns, rows) => {
-            screen.terminal.autoresize()?;
-            desk.resize((columns, rows));
-        }
+        // The terminal is measured again when the next frame is drawn.
+        Event::Resize(columns, rows) => desk.resize((columns, rows)),
         _ => {}
     }
-    Ok(Todo::Nothing)
+    Todo::Nothing
 }
 
 /// The signals after which the terminal must be as it was.

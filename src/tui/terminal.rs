@@ -1,19 +1,28 @@
 //! The terminal itself: taken over once, given back whatever happens (fault F52).
 
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Write as _, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::Show;
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, Event};
+use crossterm::event::{
+    self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+    Event,
+};
 use crossterm::execute;
+use crossterm::queue;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::backend::CrosstermBackend;
 use tokio::sync::mpsc;
+
+use super::outlet::{Outlet, Progress};
+use crate::release::Clean;
 
 /// Whether the terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -22,26 +31,31 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// How long the reading thread waits before it looks whether it is still wanted.
 const LOOK_UP: Duration = Duration::from_millis(100);
+/// How long a terminal may take for its last frame before it is left as it is.
+const LAST_FRAME: Duration = Duration::from_millis(500);
+/// Text that is handed to the clipboard, in bytes: terminals take no more.
+const CLIP_BYTES_MAX: usize = 64 * 1024;
 /// Keys that may wait for the cockpit; a paste storm waits in the terminal.
 const EVENTS: usize = 256;
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(super) struct Screen {
-    pub(super) terminal: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    pub(super) terminal: ratatui::Terminal<CrosstermBackend<Outlet>>,
+    pub(super) progress: Progress,
+    mouse: bool,
 }
 
 impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         restore_on_panic();
-        enter()?;
-        let terminal = ratatui::Terminal::new(CrosstermBackend::new(stdout()));
-        match terminal {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                give_back();
-                Err(error)
-            }
-        }
+        enter(false)?;
+        let open = || {
+            let outlet = Outlet::to(stdout())?;
+            let progress = outlet.progress();
+            let terminal = ratatui::Terminal::new(CrosstermBackend::new(outlet))?;
+            Ok(Self { terminal, progress, mouse: false })
+        };
+        open().inspect_err(|_| give_back())
     }
 
     /// Whether it is still ours: a panic somewhere has given it back.
@@ -51,24 +65,73 @@ impl Screen {
 
     /// Gives the terminal to the shell until this process is told to go on.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
+        self.progress.wait(LAST_FRAME);
         give_back();
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::TSTP)?;
-        enter()?;
+        enter(self.mouse)?;
         self.terminal.clear()
+    }
+
+    /// Takes the mouse, or leaves it to the terminal's own selection.
+    pub(super) fn mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        let out = self.terminal.backend_mut();
+        if on { queue!(out, EnableMouseCapture) } else { queue!(out, DisableMouseCapture) }?;
+        out.flush()
+    }
+
+    /// Hands text to the terminal's clipboard (OSC 52); it works over ssh too. Answers how many
+    /// bytes went, at the most what terminals take.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<usize> {
+        let lines: Vec<String> = text.lines().map(|line| Clean::new(line).into()).collect();
+        let mut text = lines.join("\n");
+        let fits = (0..=CLIP_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(fits.unwrap_or(0));
+        let out = self.terminal.backend_mut();
+        write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(&text))?;
+        out.flush()?;
+        Ok(text.len())
+    }
+
+    /// Rings, and tells the terminal why (OSC 9), so that who is elsewhere looks up.
+    pub(super) fn ring(&mut self, why: &Clean) -> io::Result<()> {
+        // Nothing in a clean text ends the sequence; a semicolon would begin another field.
+        let why = why.as_str().replace(';', ",");
+        let out = self.terminal.backend_mut();
+        write!(out, "\x07\x1b]9;{why}\x07")?;
+        out.flush()
+    }
+}
+
+impl Screen {
+    /// Gives the terminal back; whether it took that. One that takes nothing any more would hold
+    /// up whoever writes to it.
+    pub(super) fn give_back(&mut self) -> bool {
+        let takes = self.progress.wait(LAST_FRAME);
+        if takes {
+            give_back();
+        } else if TAKEN.swap(false, Ordering::SeqCst) {
+            let _ = disable_raw_mode();
+        }
+        takes
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        self.give_back();
     }
 }
 
-fn enter() -> io::Result<()> {
+fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| give_back())
+    let mut out = stdout();
+    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste);
+    let entered =
+        entered.and_then(|()| if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) });
+    entered.inspect_err(|_| give_back())
 }
 
 /// Gives the terminal back, once. What cannot be written any more is not needed any more.
@@ -80,11 +143,12 @@ fn give_back() {
 
 fn write_reset() -> io::Result<()> {
     let raw = disable_raw_mode();
-    execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show)?;
+    execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show)?;
     raw
 }
 
-/// Repairs a terminal that some program left behind: raw mode, alternate screen, cursor, paste.
+/// Repairs a terminal that some program left behind: raw mode, alternate screen, cursor, paste,
+/// mouse.
 pub fn reset() -> io::Result<()> {
     write_reset()?;
     cook()

@@ -9,6 +9,11 @@ use super::keys::{Chord, Keymap};
 use super::layout;
 use super::log_view::LogView;
 use super::popup::Popup;
+use super::replay::Bar;
+use super::screen::Screen;
+use super::screen::findings::Findings;
+use super::screen::own_log::{self, OwnLog};
+use super::screen::releases::Releases;
 use super::theme::Role;
 use super::timeline::Timeline;
 use crate::engine::handle::{Link, Snapshot};
@@ -20,6 +25,8 @@ use crate::release::{
 pub(super) const ARMED_MS: u64 = 10 * 60 * 1000;
 /// Keys that were on their way when a popup opened were not meant for it (F60), in milliseconds.
 pub(super) const UNMEANT_MS: u64 = 300;
+/// An unfinished sequence is helped on after this long, in milliseconds.
+pub(super) const WHICH_KEY_MS: u64 = 300;
 /// Samples that a slot's history keeps.
 const HISTORY: usize = 240;
 
@@ -38,11 +45,20 @@ pub struct Ui {
     pub(super) cursor: Option<Row>,
     pub(super) log: LogView,
     pub(super) timeline: Timeline,
+    pub(super) findings: Findings,
+    pub(super) releases: Releases,
+    pub(super) own_log: OwnLog,
     pub(super) history: History,
     pub(super) popup: Option<Popup>,
-    pub(super) popup_since_ms: u64,
-    /// Keys of a sequence that has not come to its end.
+    /// When the popup was first on the screen; none until then.
+    pub(super) popup_since_ms: Option<u64>,
+    /// Keys of a sequence that has not come to its end, and since when.
     pub(super) pressed: Vec<Chord>,
+    pub(super) pressed_since_ms: u64,
+    /// The last click, and where.
+    pub(super) clicked: Option<(u64, (u16, u16))>,
+    /// Whether clicks and the wheel come here; otherwise the terminal selects text.
+    pub(super) mouse: bool,
     pub(super) armed_until_ms: Option<u64>,
     /// What the last key came to, until the next one.
     pub(super) status: Option<(Role, Clean)>,
@@ -50,6 +66,8 @@ pub struct Ui {
     pub(super) leaving_since_ms: Option<u64>,
     /// What was asked and has not been answered.
     pub(super) asking: Option<&'static str>,
+    /// Where a replay is; none where an engine is.
+    pub(super) replay: Option<Bar>,
 }
 
 /// Who sits before the screen, and what they may.
@@ -59,13 +77,6 @@ pub(super) struct Who {
     pub(super) can_arm: bool,
     /// The database's name, which is typed before a restore.
     pub(super) database: String,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Screen {
-    #[default]
-    Release,
-    Timeline,
 }
 
 /// The panes that can have the keys.
@@ -134,14 +145,21 @@ impl Ui {
             cursor: None,
             log: LogView::default(),
             timeline: Timeline::default(),
+            findings: Findings::default(),
+            releases: Releases::default(),
+            own_log: OwnLog::default(),
             history: History::default(),
             popup: None,
-            popup_since_ms: 0,
+            popup_since_ms: None,
             pressed: Vec::new(),
+            pressed_since_ms: 0,
+            clicked: None,
+            mouse: true,
             armed_until_ms: None,
             status: None,
             leaving_since_ms: None,
             asking: None,
+            replay: None,
         }
     }
 
@@ -156,6 +174,13 @@ impl Ui {
     pub fn observe(&mut self, snapshot: &Snapshot) {
         self.timeline.learn(&snapshot.release.id, &snapshot.records);
         self.history.learn(snapshot);
+        self.findings.learn(snapshot);
+        match self.screen {
+            // It costs as much as reading the journal, so it is done for who looks at it.
+            Screen::Timeline => self.timeline.chain.check(&snapshot.records),
+            Screen::OwnLog => own_log::learn(),
+            Screen::Release | Screen::Findings | Screen::Releases => {}
+        }
         let rows = layout::log_rows(snapshot, self);
         let columns = layout::log_columns(snapshot, self);
         let chosen = chosen_step(self, &snapshot.release);
@@ -174,17 +199,53 @@ impl Ui {
     /// Opens a popup. Keys already on their way are not for it.
     pub(super) fn open(&mut self, popup: Popup) {
         self.popup = Some(popup);
-        self.popup_since_ms = self.now_ms;
+        self.popup_since_ms = None;
         self.pressed.clear();
+    }
+
+    /// The last frame is on the screen: who sees a popup can mean it.
+    pub(super) fn painted(&mut self) {
+        if self.popup.is_some() && self.popup_since_ms.is_none() {
+            self.popup_since_ms = Some(self.now_ms);
+        }
     }
 
     pub(super) fn close(&mut self) {
         self.popup = None;
     }
 
-    /// Whether an open popup does not take keys yet.
+    /// Whether an open popup does not take keys yet. What only looks, or only takes words, takes
+    /// them at once.
     pub(super) fn is_deaf(&self) -> bool {
-        self.popup.is_some() && self.now_ms < self.popup_since_ms.saturating_add(UNMEANT_MS)
+        let meant = |since: u64| self.now_ms >= since.saturating_add(UNMEANT_MS);
+        self.popup.as_ref().is_some_and(Popup::is_a_question)
+            && !self.popup_since_ms.is_some_and(meant)
+    }
+
+    /// Whether the keys that could go on are shown by now.
+    pub(super) fn shows_sequence(&self) -> bool {
+        !self.pressed.is_empty()
+            && self.popup.is_none()
+            && self.now_ms >= self.pressed_since_ms.saturating_add(WHICH_KEY_MS)
+    }
+
+    /// Says that the shown screen does not know an action.
+    pub(super) fn not_here(&mut self, action: Action) {
+        self.say(Role::Dim, &format!("{} means nothing on this screen", action.name()));
+    }
+
+    /// Forgets what belonged to the release that was shown, for another one.
+    pub(super) fn leave_release(&mut self) {
+        (self.screen, self.focus, self.zoom) = <_>::default();
+        (self.cursor, self.popup, self.armed_until_ms, self.status) = <_>::default();
+        (self.log, self.timeline, self.findings, self.history) = <_>::default();
+    }
+
+    /// Goes to the log of a step.
+    pub(super) fn show_log_of(&mut self, step: StepId) {
+        self.screen = Screen::Release;
+        self.focus = Pane::Log;
+        self.cursor = Some(Row::Step(step));
     }
 
     pub(super) fn say(&mut self, role: Role, text: &str) {
@@ -249,6 +310,24 @@ pub(super) fn stage_rows(ui: &Ui, release: &Release) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Where the cursor stands among the rows of the stages, and the first row of their window.
+pub(super) fn stage_window(
+    ui: &Ui,
+    release: &Release,
+    rows: &[Row],
+    height: usize,
+) -> (usize, usize) {
+    let shown = chosen_step(ui, release).map(Row::Step);
+    let cursor = ui.cursor.as_ref().or(shown.as_ref());
+    let at = rows.iter().position(|row| Some(row) == cursor).unwrap_or(0);
+    (at, (at + height / 3 + 1).min(rows.len()).saturating_sub(height))
+}
+
+/// Rows that a page of a list has, about.
+pub(super) fn page_rows(ui: &Ui) -> usize {
+    usize::from(ui.size.1.saturating_sub(10)).max(1)
 }
 
 /// The step whose log and details are shown.

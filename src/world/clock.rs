@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp as Wall};
+use tokio::sync::watch;
 
 use crate::release::Timestamp;
 
@@ -20,6 +21,20 @@ enum Face {
     /// Time that starts at `wall` and runs `speed` times as fast as tokio's clock, which tests
     /// and `--auto` pause.
     Simulated { wall: Wall, speed: f64, since: tokio::time::Instant },
+    /// Time that is wherever its hands were put: a replay's.
+    ByHand(watch::Receiver<Timestamp>),
+}
+
+/// The hands of a clock made by [`Clock::by_hand`].
+#[derive(Debug)]
+pub struct Hands {
+    time: watch::Sender<Timestamp>,
+}
+
+impl Hands {
+    pub fn set(&self, now: Timestamp) {
+        self.time.send_replace(now);
+    }
 }
 
 impl Clock {
@@ -35,8 +50,15 @@ impl Clock {
         Self { face: Face::Simulated { wall, speed, since: tokio::time::Instant::now() } }
     }
 
+    /// A clock that shows `now` until its hands are moved.
+    pub fn by_hand(now: Timestamp) -> (Self, Hands) {
+        let (time, face) = watch::channel(now);
+        (Self { face: Face::ByHand(face) }, Hands { time })
+    }
+
     pub fn now(&self) -> Timestamp {
         match &self.face {
+            Face::ByHand(time) => *time.borrow(),
             Face::Live => Timestamp { wall: wall_now(), boot_ms: boot_ms() },
             Face::Simulated { wall, speed, since } => {
                 let past = since.elapsed().mul_f64(*speed);
@@ -59,13 +81,21 @@ impl Clock {
     /// A live wait looks at the boot clock at least every ten seconds, because tokio's own clock
     /// stops while the machine sleeps (fault F26).
     pub async fn sleep_until(&self, boot_ms: u64) {
+        if let Face::ByHand(time) = &self.face {
+            let mut time = time.clone();
+            if time.wait_for(|now| now.boot_ms >= boot_ms).await.is_err() {
+                // Nobody moves the hands any more, so that time never comes.
+                std::future::pending::<()>().await;
+            }
+            return;
+        }
         loop {
             let left = boot_ms.saturating_sub(self.now().boot_ms);
             if left == 0 {
                 return;
             }
             let wait = match &self.face {
-                Face::Live => Duration::from_millis(left.min(10_000)),
+                Face::Live | Face::ByHand(_) => Duration::from_millis(left.min(10_000)),
                 Face::Simulated { speed, .. } => {
                     // Rounded up to tokio's grain of one millisecond, so that it never spins.
                     Duration::from_millis(left).div_f64(*speed).max(Duration::from_millis(1))

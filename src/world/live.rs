@@ -95,6 +95,7 @@ pub fn live(settings: LiveSettings, plan: &Plan, clock: Clock) -> Result<World, 
         database: None,
         notifier,
         board: Board::default(),
+        truth: None,
     })
 }
 

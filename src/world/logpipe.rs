@@ -28,7 +28,7 @@ mod strip;
 mod variant;
 mod write;
 
-pub use cut::{CHUNK_BYTES, Counts, LINE_BYTES_MAX, LogPipe, PARTIAL_MS, Stream};
+pub use cut::{CHUNK_BYTES, Counts, LINE_BYTES_MAX, LogPipe, PARTIAL_MS, PIPE_BYTES, Stream};
 pub use mask::{MASK, Masks};
 pub use read::{Direction, LogFile, LogLine};
 pub use write::{LogLimits, LogSink, STDOUT};

@@ -47,6 +47,12 @@ fn login_name(uid: u32, users: &str) -> Person {
     name.and_then(|name| Person::new(name).ok()).unwrap_or_else(number)
 }
 
+/// Columns of the terminal that standard output goes to; none where it goes elsewhere.
+pub fn terminal_columns() -> Option<u16> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::Clock;
 use super::kubernetes::{Cluster, ContainerExit, PodTable};
@@ -15,7 +15,7 @@ use super::notify::Notifier;
 use super::postgres::Database;
 use super::shell::Shell;
 use super::web::Web;
-use crate::release::{Clean, ReleaseId, Secret, SecretName, Slot, Timestamp};
+use crate::release::{Clean, Fault, ReleaseId, Secret, SecretName, Slot, Timestamp};
 
 /// What effects are performed on.
 pub struct World {
@@ -34,6 +34,8 @@ pub struct World {
     pub database: Option<Arc<dyn Database>>,
     pub notifier: Option<Notifier>,
     pub board: Board,
+    /// What a rehearsal has broken so far; none in the real world.
+    pub truth: Option<watch::Receiver<Vec<Fault>>>,
 }
 
 /// Where the release is deployed to. Cheap enough to clone.

@@ -45,6 +45,7 @@ pub(crate) fn start(plan: Plan, policy: Policy, branch: &str) -> Start {
     Start {
         plan_digest: Digest::of(b"plan"),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         plan,
         policy,
         revision: Revision::new("0123456789abcdef").expect("a revision"),
@@ -97,6 +98,7 @@ impl Model {
             pid: 4711,
             boot: format!("boot-{}", self.boot),
             build: clean("test"),
+            repaired: None,
             by: Principal::engine(),
             start: start.map(Box::new),
         };

@@ -311,6 +311,7 @@ proptest! {
                 pid: 1,
                 boot: "b".into(),
                 build: clean("t"),
+                repaired: None,
                 by: gonogo::release::Principal::engine(),
 start: None,
             };

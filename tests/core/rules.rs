@@ -69,6 +69,7 @@ fn after_the_end(event: &Event) {
             | Event::HoldOverridden { .. }
             | Event::Notified { .. }
             | Event::SessionOpened { .. }
+            | Event::TailRepaired { .. }
             | Event::EffectObserved { .. }
             | Event::ReleaseEnded { result: ReleaseResult::RolledBack { .. } }
     );

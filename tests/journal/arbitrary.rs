@@ -235,6 +235,7 @@ fn start() -> Any<Start> {
             plan_digest: what.1,
             policy: what.2,
             policy_digest: what.3,
+            policy_from: Clean::default(),
             revision: which.0,
             branch: which.1,
             environment: which.2,
@@ -555,6 +556,7 @@ fn late_event(kind: usize) -> Any<Event> {
         22 => clean().prop_map(|comment| Event::HoldOverridden { comment }).boxed(),
         23 => clean().prop_map(|comment| Event::AbortOrdered { comment }).boxed(),
         24 => result().prop_map(|result| Event::ReleaseEnded { result }).boxed(),
+        26 => any::<u64>().prop_map(|bytes| Event::TailRepaired { bytes }).boxed(),
         _ => (any::<u64>(), any::<u32>(), few(clean()))
             .prop_map(|(about, channels, failed)| Event::Notified {
                 about: Seq(about),

@@ -16,7 +16,7 @@ use gonogo::release::{
 };
 
 /// How many kinds of events there are.
-pub(super) const KINDS: usize = 26;
+pub(super) const KINDS: usize = 27;
 
 /// The place of an event's kind. A new kind does not compile until it has a place here, a
 /// strategy in `arbitrary` and a line in a golden journal.
@@ -48,6 +48,7 @@ pub(super) fn kind(event: &Event) -> usize {
         Event::AbortOrdered { .. } => 23,
         Event::ReleaseEnded { .. } => 24,
         Event::Notified { .. } => 25,
+        Event::TailRepaired { .. } => 26,
     }
 }
 
@@ -179,6 +180,7 @@ pub(super) fn start() -> Start {
         plan_digest: Digest::of(b"plan"),
         policy: policy(),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         revision: revision(),
         branch: clean("main"),
         environment: clean("production"),
@@ -335,6 +337,7 @@ fn before_the_gate() -> Vec<(Principal, Event)> {
         own(Event::StepStarted { step: unit.clone() }),
         own(Event::StepEnded { step: step_id("code.gitleaks"), end: end(gitleaks) }),
         own(opened("s-77b0")),
+        own(Event::TailRepaired { bytes: 17 }),
         own(Event::EffectObserved { key: EffectKey::step(&unit, Attempt(1)), seen: Seen::NotDone }),
         own(Event::StepEnded { step: unit.clone(), end: end(StepEnd::new(failed, 9001)) }),
         own(Event::Held {
@@ -368,7 +371,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
     signed.0.via = Via::Shell;
     vec![
         own(Event::GateOpened { stage: production.clone(), card: Box::new(card()), digest }),
-        own(Event::Notified { about: Seq(14), channels: 2, failed: vec![clean("mail: refused")] }),
+        own(Event::Notified { about: Seq(15), channels: 2, failed: vec![clean("mail: refused")] }),
         by("carol@example.com", vote(Vote::Defer, "after the sale")),
         signed,
         by("carol@example.com", vote(Vote::Approve, "")),
@@ -395,7 +398,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
         }),
         ended("switch", passed(90_000)),
         own(Event::StepStarted { step: step("monitor") }),
-        own(Event::EffectObserved { key: EffectKey::rule(Seq(31)), seen: done }),
+        own(Event::EffectObserved { key: EffectKey::rule(Seq(32)), seen: done }),
     ]
 }
 
@@ -429,6 +432,6 @@ fn back_and_restore() -> Vec<(Principal, Event)> {
         }),
         by("alice", Event::AbortOrdered { comment: clean("enough for tonight") }),
         own(Event::ReleaseEnded { result: ReleaseResult::RolledBack { reason } }),
-        own(Event::Notified { about: Seq(43), channels: 3, failed: vec![] }),
+        own(Event::Notified { about: Seq(44), channels: 3, failed: vec![] }),
     ]
 }

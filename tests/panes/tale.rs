@@ -56,6 +56,7 @@ impl Tale {
                 plan_digest: Digest::zero(),
                 policy,
                 policy_digest: Digest::zero(),
+                policy_from: Clean::default(),
                 revision: Revision::new("3f9c2e1aaaa").expect("a revision"),
                 branch: Clean::new("main"),
                 environment: Clean::new("production"),

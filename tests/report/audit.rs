@@ -1,11 +1,11 @@
 //! The audit passes what the core decided, and finds what was forged.
 
 use gonogo::release::{
-    Ask, Backup, BackupId, Clean, Digest, Epoch, Event, GateVerdict, Judgement, Loss, Outcome,
-    Principal, Reading, Record, ReportState, Restore, RestorePhase, RestoreReport, Seq, StepEnd,
-    StepResult, Verdict, Via, Vote,
+    Ask, Backup, BackupId, Clean, Digest, Epoch, Event, GateVerdict, INVARIANTS, Judgement, Loss,
+    Outcome, Principal, Reading, Record, ReportState, Restore, RestorePhase, RestoreReport, Seq,
+    StepEnd, StepResult, Verdict, Via, Vote,
 };
-use gonogo::report::audit::{AUDITED, Breach, audit, verdicts};
+use gonogo::report::audit::{Breach, audit, verdicts};
 
 use super::drive::{Drive, finite, report, stage_id, step_id};
 use super::rolled_back;
@@ -34,8 +34,8 @@ fn what_the_core_decided_keeps_every_invariant() {
     assert_eq!(audit(&records(&rolled_back(|_| {}))), []);
     assert_eq!(audit(&records(&restored())), []);
     assert_eq!(audit(&[]), []);
-    assert_eq!(verdicts(&[]).len(), AUDITED.len());
-    assert!(AUDITED.iter().all(|(_, says)| !says.is_empty()));
+    assert_eq!(verdicts(&[]).len(), INVARIANTS.len());
+    assert!(INVARIANTS.iter().all(|(_, says)| !says.is_empty()));
 }
 
 /// A release that is switched and then restores its database.

@@ -110,6 +110,7 @@ impl Drive {
             pid: 4711,
             boot: "boot-1".to_owned(),
             build: Clean::new("0.1.0"),
+            repaired: None,
             by: Principal::engine(),
             start: Some(Box::new(start())),
         }));
@@ -348,6 +349,7 @@ pub(super) fn start() -> Start {
         plan_digest: Digest::of(b"plan"),
         policy: policy(),
         policy_digest: Digest::of(b"policy"),
+        policy_from: Clean::default(),
         revision: gonogo::release::Revision::new(revision).expect("a name"),
         branch: Clean::new("main"),
         environment: Clean::new("production"),

@@ -80,7 +80,7 @@ fn a_timeline_has_three_forms_with_a_line_for_each_record() {
     };
     let count = rolled_back(|_| {}).records.len();
     assert_eq!(tell(Form::Text).lines().count(), count + 1);
-    assert_eq!(tell(Form::Markdown).lines().count(), count + 4);
+    assert!(tell(Form::Markdown).starts_with("# Post-mortem: release r-1, ROLLED BACK"));
     let json = tell(Form::Json);
     let read = json.lines().map(|line| serde_json::from_str::<Record>(line).expect("a record"));
     assert_eq!(read.count(), count);

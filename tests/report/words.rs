@@ -36,6 +36,7 @@ fn of_steps() -> Vec<Event> {
             boot: "boot-1".to_owned(),
             build: Clean::new("0.1.0"),
         },
+        Event::TailRepaired { bytes: 1_204 },
         Event::StepStarted { step: unit() },
         ended(StepResult::Passed),
         ended(StepResult::Failed { reason: why() }),
@@ -171,7 +172,7 @@ fn is_a_sentence(text: &Clean, of: &str) {
 fn every_event_has_a_sentence_in_every_order_of_things() {
     let events = one_of_each();
     let kinds: BTreeSet<&str> = events.iter().map(Event::kind).collect();
-    assert_eq!(kinds.len(), 26, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 27, "one of each kind: {kinds:?}");
     // Each on a release of which nothing is known, by gonogo; then all in a row, by a person.
     let mut whole = Release::new(ReleaseId::new("r-1").expect("a name"));
     let mut drive = Drive::new();

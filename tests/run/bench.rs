@@ -155,7 +155,7 @@ impl Bench {
 
     /// How many whole records the journal holds.
     pub(super) fn records(&self, release: &str) -> usize {
-        self.journal(release).iter().filter(|byte| **byte == b'\n').count()
+        memchr::memchr_iter(b'\n', &self.journal(release)).count()
     }
 
     pub(super) fn has(&self, release: &str, kind: &str) -> bool {
@@ -284,6 +284,13 @@ impl Client {
         let printed = until(&self.clock, || self.printed().contains(text)).await;
         let err = || std::fs::read_to_string(&self.err).unwrap_or_default();
         assert!(printed.is_some(), "{text:?} never came: {} {}", self.printed(), err());
+    }
+
+    /// Waits until it has said `text` on its error stream.
+    pub(super) async fn complains(&self, text: &str) {
+        let err = || std::fs::read_to_string(&self.err).unwrap_or_default();
+        let said = until(&self.clock, || err().contains(text)).await;
+        assert!(said.is_some(), "{text:?} was never said: {}", err());
     }
 
     pub(super) fn signal(&self, which: Signal) {

@@ -43,7 +43,7 @@ async fn killed_at(count: usize, bench: &Bench) -> Option<usize> {
     assert!(after.starts_with(&before), "a record was lost (killed at {count})");
     assert_eq!(bench.effects(), ALL, "killed at {count}");
     bench.gonogo(&["verify", &id]).await.must(0, &["verified"]);
-    (!over).then(|| before.iter().filter(|byte| **byte == b'\n').count())
+    (!over).then(|| memchr::memchr_iter(b'\n', &before).count())
 }
 
 #[tokio::test]

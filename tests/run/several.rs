@@ -74,3 +74,23 @@ async fn an_environment_admits_one_release_and_names_it_to_the_next() {
     bench.gonogo(&["reject", &id]).await.must(0, &[]);
     run.ends().await.must(3, &[]);
 }
+
+#[tokio::test]
+async fn who_queues_is_let_in_in_turn_and_the_dead_stand_in_nobodys_way() {
+    let bench = Bench::new().await;
+    let run = bench.start(&["run"]);
+    run.prints("$ gonogo approve").await;
+    let id = bench.release().await;
+    let queue = ["run", "--queue", "--until", "build"];
+    let dead = bench.start(&queue);
+    dead.complains("next in line").await;
+    let second = bench.start(&queue);
+    second.complains("1 ahead in line").await;
+    dead.signal(Signal::KILL);
+    dead.ends().await;
+    second.complains("next in line").await;
+    assert_eq!(bench.effects(), ["build.one", "build.two"], "who waits runs nothing");
+    bench.gonogo(&["reject", &id]).await.must(0, &[]);
+    run.ends().await.must(3, &[]);
+    second.ends().await.must(0, &["RELEASED"]);
+}

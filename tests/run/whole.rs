@@ -109,3 +109,26 @@ async fn what_cannot_be_started_is_said_before_anything_starts() {
     let releases = std::fs::read_dir(bench.path("state/releases"));
     assert!(releases.is_err() || releases.is_ok_and(|mut all| all.next().is_none()));
 }
+
+#[tokio::test]
+async fn a_revision_may_only_tighten_the_policy_and_reads_why() {
+    let bench = Bench::new().await;
+    let pinned = bench.path("config/policy.yaml");
+    std::fs::create_dir_all(bench.path("config")).expect("made");
+    std::fs::write(&pinned, "approval: {required: 1, expires_s: 900}\n").expect("written");
+    let own = "approval: {required: 1, expires_s: 90000}\nmonitor: {duration_s: 600}\n";
+    std::fs::write(bench.repository().join("config/policy.yaml"), own).expect("written");
+    bench.plan(&bench.shop()).await;
+    let run = bench.start(&["run", "--until", "build"]);
+    run.ends().await.must(0, &[]);
+    let id = bench.release().await;
+    let shown = bench.gonogo(&["show", &id]).await;
+    shown.must(0, &["tightened by config/policy.yaml of", "expires_s: 90000 is looser than 900"]);
+    let journal = String::from_utf8(bench.journal(&id)).expect("UTF-8");
+    assert!(journal.contains("\"expires_s\":900}") && journal.contains("\"duration_s\":600,"));
+    // A policy that was pinned by its digest and changed since is no policy.
+    let zeros = "0".repeat(64);
+    let pin = format!("policy: {{path: {}, digest: \"sha256:{zeros}\"}}\n", pinned.display());
+    std::fs::write(bench.path("config/gonogo.yaml"), pin).expect("written");
+    bench.gonogo(&["run"]).await.must(2, &["the pinned policy", "was changed"]);
+}

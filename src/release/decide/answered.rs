@@ -183,7 +183,7 @@ pub(super) fn due(future: &mut Future, timer: &Timer) {
 }
 
 pub(super) fn opened(future: &mut Future, opened: Opened) {
-    let Opened { session, host, pid, boot, build, by, start } = opened;
+    let Opened { session, host, pid, boot, build, repaired, by, start } = opened;
     if future.release.start.is_none()
         && let Some(start) = start
     {
@@ -191,6 +191,9 @@ pub(super) fn opened(future: &mut Future, opened: Opened) {
     }
     if future.release.start.is_some() {
         future.push(Event::SessionOpened { session, host, pid, boot, build });
+        if let Some(bytes) = repaired {
+            future.push(Event::TailRepaired { bytes });
+        }
         hold_what_must_not_repeat(future);
     }
 }

@@ -100,7 +100,7 @@ fn loses(backup: &Backup, now: Wall) -> String {
 }
 
 /// Measured by this release's restore or drill; else what the plan expects of the drill.
-fn restore_took(release: &Release) -> String {
+pub(super) fn restore_took(release: &Release) -> String {
     let restored = release.restore.as_ref().filter(|restore| restore.is_done() && !restore.undo);
     if let Some(restore) = restored {
         let phases = restore.done.iter().filter(|report| report.phase != RestorePhase::SwapBack);

@@ -21,6 +21,10 @@ fn of_event(record: &Record, release: &Release) -> String {
         Event::SessionOpened { host, pid, build, .. } => {
             session(record, release, host, *pid, build)
         }
+        Event::TailRepaired { bytes } => format!(
+            "JOURNAL REPAIRED: {} bytes of a record that was never acknowledged were set aside",
+            count(*bytes)
+        ),
         Event::StepStarted { step } => step_started(release, step),
         Event::StepEnded { step, end } => step_ended(release, step, end),
         Event::StepSkipped { step, reason } => format!("{step} skipped: {reason}"),

@@ -32,6 +32,24 @@ pub fn eta(snapshot: &Snapshot) -> Option<u64> {
     Some(path.max(work / u64::from(plan.jobs.max(1))))
 }
 
+/// How long the machine was expected to take for the whole plan, in milliseconds: the critical path
+/// over the expected times, without what this release skipped. None before it has started.
+pub fn expected_ms(release: &Release) -> Option<u64> {
+    let plan = release.plan()?;
+    let planned = |step: &Step| {
+        let index = plan.stage_of(&step.id);
+        let stage = index.and_then(|index| release.stages.get(index));
+        let skipped = release.steps.get(&step.id).is_none_or(|state| {
+            matches!(state.status, StepStatus::Skipped(_)) // tidy: skipped or not
+        });
+        stage.is_some_and(|stage| stage.planned) && !skipped
+    };
+    let left = |step: &Step| if planned(step) { step.expected_s.saturating_mul(1000) } else { 0 };
+    let commands = plan.steps().filter(|step| step.uses.is_none());
+    let work: u64 = commands.map(left).fold(0, u64::saturating_add);
+    Some(path_ms(release, plan, &left).max(work / u64::from(plan.jobs.max(1))))
+}
+
 /// Milliseconds that a running step will still take; none when it does not run.
 pub fn step_left_ms(snapshot: &Snapshot, step: &Step) -> Option<u64> {
     let release = &snapshot.release;

@@ -12,18 +12,17 @@ use super::store::{number, selects};
 use super::verbs::key;
 use crate::sim::witness::Deed;
 
+/// An object before a request was served, where there was one.
+pub(super) struct Before(Option<Arc<Value>>);
+
 /// The object that a request is about, before it is served; none for one that changes nothing.
-pub(super) fn before(state: &State, asked: &Asked) -> Option<Option<Arc<Value>>> {
-    asked.verb.changes().then(|| state.store.get(&key(asked)).cloned())
+pub(super) fn before(state: &State, asked: &Asked) -> Option<Before> {
+    asked.verb.changes().then(|| Before(state.store.get(&key(asked)).cloned()))
 }
 
 /// What became of that object: none when nothing did.
-pub(super) fn deed(
-    state: &State,
-    asked: &Asked,
-    before: Option<Option<Arc<Value>>>,
-) -> Option<Deed> {
-    let (before, now) = (before?, state.store.get(&key(asked)));
+pub(super) fn deed(state: &State, asked: &Asked, before: Option<Before>) -> Option<Deed> {
+    let (Before(before), now) = (before?, state.store.get(&key(asked)));
     // A Lease is renewed every two seconds, which is nothing to tell of.
     if before.as_ref() == now || asked.kind.name == "Lease" {
         return None;

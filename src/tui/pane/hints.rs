@@ -5,16 +5,22 @@ use ratatui::layout::Rect;
 
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
-use crate::tui::keys::{Binding, When};
-use crate::tui::on_key::mode;
+use crate::tui::keys::{Binding, Mode, When};
 use crate::tui::pen::Strip;
+use crate::tui::popup::{Popup, Word};
+use crate::tui::replay::{Bar, KEYS};
+use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
-use crate::tui::ui::{Pane, Screen};
+use crate::tui::ui::Pane;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
-    let strip = if let Some((role, text)) = &ui.status {
+    let strip = if let Some(Popup::Line { word, input }) = &ui.popup {
+        typed(*word, input)
+    } else if let Some((role, text)) = &ui.status {
         Strip::of(*role, format!(" {text}"))
+    } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
+        of_replay(bar)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
     } else if ui.pressed.is_empty() {
@@ -25,21 +31,52 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     trouble(strip, view).draw(buf, view.theme, area);
 }
 
+/// The keys of a replay, or the time that is being typed.
+fn of_replay(bar: &Bar) -> Strip {
+    if let Some(input) = &bar.typing {
+        return Strip::of(Role::Strong, " go to ")
+            .put(Role::Input, format!("{input}_"))
+            .put(Role::Dim, "  12:04 after the start, 02:41:10Z, #88; enter goes, esc leaves");
+    }
+    KEYS.iter().fold(Strip::of(Role::Dim, " "), |strip, (key, what)| {
+        strip.put(Role::Key, *key).put(Role::Dim, format!(" {what}  "))
+    })
+}
+
+/// A line of words while it is typed.
+fn typed(word: Word, input: &str) -> Strip {
+    let (name, enter) = match word {
+        Word::Find => ("find", "finds, then n N"),
+        Word::Filter => ("filter", "keeps it"),
+    };
+    Strip::of(Role::Key, format!(" {name} "))
+        .put(Role::Input, format!("{input}_"))
+        .right(Role::Key, "enter")
+        .right(Role::Dim, format!(" {enter}  "))
+        .right(Role::Key, "esc")
+        .right(Role::Dim, " leaves ")
+}
+
 /// The keys that go on from the ones pressed.
 fn going_on(view: &View<'_>) -> Strip {
     let pressed = &view.ui.pressed;
     let so_far = crate::tui::keys::printed(pressed);
     let strip = Strip::of(Role::Strong, format!(" {so_far}… "));
-    view.ui.keymap.goes_on(mode(view.ui), pressed).fold(strip, |strip, (rest, binding)| {
+    view.ui.keymap.goes_on(view.ui.screen.mode(), pressed).fold(strip, |strip, (rest, binding)| {
         strip.put(Role::Key, format!(" {rest}")).put(Role::Dim, format!(" {} ", binding.desc))
     })
 }
 
 fn offered(view: &View<'_>) -> Strip {
-    let bindings = view.ui.keymap.bindings().iter().filter(|binding| is_offered(binding, view));
+    let mode = view.ui.screen.mode();
+    let bindings = view.ui.keymap.bindings();
+    // What belongs to the screen comes first: it is what the hands are at.
+    let own = bindings.iter().filter(|binding| binding.mode == mode);
+    let rest = bindings.iter().filter(|binding| binding.mode == Mode::Everywhere);
+    let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
     // How to find all the others is never pushed off the edge.
     let ways_in = [Action::Help, Action::Palette, Action::Leave];
-    bindings.fold(Strip::of(Role::Dim, " "), |strip, binding| {
+    offered.fold(Strip::of(Role::Dim, " "), |strip, binding| {
         let (key, text) = (binding.key(), format!(" {}  ", described(binding, view)));
         if ways_in.contains(&binding.action) {
             strip.right(Role::Key, key).right(Role::Dim, text.trim_end().to_owned() + " ")
@@ -53,7 +90,7 @@ fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
     let ui = view.ui;
     match binding.when {
         When::Never => false,
-        When::Always => binding.action != Action::GoTimeline || ui.screen != Screen::Timeline,
+        When::Always => binding.action != ui.screen.way(),
         When::Log => ui.screen == Screen::Release && ui.focus == Pane::Log,
         When::Possible if binding.action == Action::Arm => {
             // Only where something that is possible now waits for it.

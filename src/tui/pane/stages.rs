@@ -10,7 +10,7 @@ use crate::tui::draw::View;
 use crate::tui::mark::{self, Mark, clock};
 use crate::tui::pen::{Strip, pane, row};
 use crate::tui::theme::Role;
-use crate::tui::ui::{Pane, Row, chosen_step, open_stage, stage_rows};
+use crate::tui::ui::{Pane, Row, open_stage, stage_rows, stage_window};
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if area.is_empty() {
@@ -19,14 +19,8 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let inner = pane(buf, view.theme, area, &title(view, Pane::Stages, "Stages"), true);
     let (ui, release) = (view.ui, &view.snapshot.release);
     let rows = stage_rows(ui, release);
-    let shown = chosen_step(ui, release);
-    let at_cursor = match &ui.cursor {
-        Some(cursor) => rows.iter().position(|row| row == cursor),
-        None => rows.iter().position(|row| Some(row) == shown.clone().map(Row::Step).as_ref()),
-    };
-    let at_cursor = at_cursor.unwrap_or(0);
     let height = usize::from(inner.height);
-    let top = (at_cursor + height / 3 + 1).min(rows.len()).saturating_sub(height);
+    let (at_cursor, top) = stage_window(ui, release, &rows, height);
     for (at, (index, item)) in rows.iter().enumerate().skip(top).take(height).enumerate() {
         let line = row(inner, at);
         let chosen = index == at_cursor && (ui.cursor.is_some() || matches!(item, Row::Step(_)));

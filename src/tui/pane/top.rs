@@ -20,6 +20,12 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let line = Rect { height: area.height.min(1), ..area }.intersection(buf.area);
     buf.set_style(line, view.theme.style(role));
     let mut strip = Strip::new();
+    if let Some(bar) = &view.ui.replay {
+        strip = strip.put(Role::Armed, " REPLAY ");
+        if area.width >= 60 {
+            strip = strip.put(Role::Armed, format!("{} ", bar.place));
+        }
+    }
     if let Some(rehearsal) = rehearsal {
         let (scenario, seed) = (&rehearsal.scenario, rehearsal.seed);
         strip = strip.put(role, " REHEARSAL ");

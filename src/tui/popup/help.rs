@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::centred;
-use crate::tui::action::{Action, blocked};
+use crate::tui::action::{Group, blocked};
 use crate::tui::draw::View;
+use crate::tui::keys::{Binding, Mode};
 use crate::tui::mark::Mark;
 use crate::tui::pen::{Strip, raised, row, rows};
 use crate::tui::theme::Role;
@@ -15,20 +16,25 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
         Role::Dim,
         " lower case looks, UPPER case changes the world and always asks first",
     )];
-    let bindings = view.ui.keymap.bindings();
-    let (acting, looking): (Vec<_>, Vec<_>) =
-        bindings.iter().partition(|binding| changes(binding.action));
-    for binding in acting.into_iter().chain(looking) {
-        let why = blocked(binding.action, view.ui, view.snapshot);
-        let role = if why.is_some() { Role::Dim } else { Role::Text };
-        let strip = Strip::of(Role::Key, format!(" {:<14}", binding.keys()))
-            .put(role, format!("{:<24} ", binding.desc));
-        lines.push(match why {
-            Some(why) => strip.put(Role::Faint, why.as_str()),
-            None => strip,
-        });
+    let mode = view.ui.screen.mode();
+    for group in Group::ALL {
+        lines.push(Strip::of(Role::Title, format!(" {}", group.words())));
+        let here = |binding: &&Binding| binding.mode == Mode::Everywhere || binding.mode == mode;
+        let bindings = view.ui.keymap.bindings().iter().filter(here);
+        for binding in bindings.filter(|binding| binding.action.group() == group) {
+            let why = blocked(binding.action, view.ui, view.snapshot);
+            let role = if why.is_some() { Role::Dim } else { Role::Text };
+            let strip = Strip::of(Role::Key, format!(" {:<14}", binding.keys()))
+                .put(role, format!("{:<24} ", binding.desc));
+            lines.push(match why {
+                Some(why) => strip.put(Role::Faint, why.as_str()),
+                None => strip,
+            });
+        }
     }
     lines.push(Strip::of(Role::Key, format!(" {:<14}", "ctrl-c twice")).put(Role::Text, "detach"));
+    let copy = format!(" {:<14}", crate::tui::popup::COPY_KEY);
+    lines.push(Strip::of(Role::Key, copy).put(Role::Text, "copy the call of an open question"));
     lines.push(Strip::new());
     let marks = [
         Mark::Done,
@@ -49,11 +55,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
     let top = top.min(last);
     rows(buf, view.theme, inner, &lines[top..]);
     if top < last {
-        let more = Strip::of(Role::Dim, " …");
-        more.draw(buf, view.theme, row(inner, room.saturating_sub(1)));
+        let line = row(inner, room.saturating_sub(1));
+        Strip::new()
+            .right(Role::Dim, format!(" {} more … ", last - top))
+            .draw(buf, view.theme, line);
     }
-}
-
-fn changes(action: Action) -> bool {
-    (Action::Vote..=Action::Abort).contains(&action)
 }

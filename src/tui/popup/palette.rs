@@ -13,33 +13,47 @@ use crate::tui::theme::Role;
 /// Commands that hold the letters of `input` in their order, best first.
 pub(super) fn found<'a>(keymap: &'a Keymap, input: &str) -> Vec<&'a Binding> {
     let mut seen: Vec<Action> = Vec::new();
-    let mut commands: Vec<(usize, &Binding)> = Vec::new();
+    let mut commands: Vec<(i32, &Binding)> = Vec::new();
     for binding in keymap.bindings() {
         let action = binding.action;
         if action.only_moves() || action == Action::Palette || seen.contains(&action) {
             continue;
         }
-        seen.push(action);
-        let name = format!("{} {}", action.name(), binding.desc);
-        if let Some(spread) = spread(&name, input) {
-            commands.push((spread, binding));
+        let name = score(action.name(), input).map(|score| score + 1);
+        if let Some(best) = name.max(score(&binding.desc, input)) {
+            seen.push(action);
+            commands.push((best, binding));
         }
     }
-    commands.sort_by_key(|(spread, _)| *spread);
+    // Stable: what is equally good keeps the keymap's order, acts first.
+    commands.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     commands.into_iter().map(|(_, binding)| binding).collect()
 }
 
-/// How far apart the letters stand in the name; none when they are not all there.
-fn spread(name: &str, input: &str) -> Option<usize> {
-    let name = name.to_lowercase();
-    let mut at = 0;
-    let mut first = None;
-    for c in input.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
-        let found = at + name.get(at..)?.find(c)?;
-        first.get_or_insert(found);
-        at = found + c.len_utf8();
+/// How well the letters fit, in their order: starts of words and runs count, gaps cost. None when
+/// they are not all there.
+fn score(name: &str, input: &str) -> Option<i32> {
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    let input: Vec<char> = input.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    // Every place where the first letter stands may begin the best fit.
+    let Some(first) = input.first() else { return Some(0) };
+    let starts = (0..name.len()).filter(|at| name[*at] == *first);
+    starts.filter_map(|at| fit(&name, &input, at)).max()
+}
+
+fn fit(name: &[char], input: &[char], from: usize) -> Option<i32> {
+    let (mut at, mut score, mut last) = (from, 0, None);
+    for letter in input {
+        let found = at + name.get(at..)?.iter().position(|c| c == letter)?;
+        let begins = found == 0 || !name[found - 1].is_alphanumeric();
+        let runs = last.is_some_and(|last: usize| last + 1 == found);
+        let gap = i32::try_from(found - at).unwrap_or(i32::MAX).min(8);
+        score += if begins { 8 } else { 0 } + if runs { 5 } else { 0 } - gap;
+        last = Some(found);
+        at = found + 1;
     }
-    Some(at - first.unwrap_or(0) + first.unwrap_or(0))
+    let whole = from == 0 && at == name.len();
+    Some(score + if whole { 10 } else { 0 } - i32::try_from(from).unwrap_or(0).min(8))
 }
 
 pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, input: &str, at: usize) {
@@ -85,6 +99,11 @@ mod tests {
         assert_eq!(first("rollb"), Some(Action::RollBack));
         assert_eq!(first("timel"), Some(Action::GoTimeline));
         assert_eq!(first("abort"), Some(Action::Abort));
+        assert_eq!(first("rb"), Some(Action::RollBack));
+        assert_eq!(first("sw"), Some(Action::Switch));
+        assert_eq!(first("restore"), Some(Action::Restore));
+        assert_eq!(first("undo"), Some(Action::UndoRestore));
+        assert_eq!(first("find"), Some(Action::Find));
         assert_eq!(first("zzz"), None);
         assert!(found(&map, "").len() > 15);
     }

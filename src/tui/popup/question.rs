@@ -20,7 +20,6 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
         Popup::Backups { at } => backups(view, *at),
         Popup::Typed { ask, word, input } => typed(view, ask, word, input),
         Popup::Reason { action, input } => reason(view, *action, input),
-        Popup::Find { input } => find(input),
         _ => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(4);
@@ -71,31 +70,44 @@ fn confirm(view: &View<'_>, ask: &Ask) -> (String, Vec<Line>) {
         Ask::Switch { to } => {
             let mut lines = moving(view, rollout.from, *to);
             lines.push(text(Role::Dim, undo_then(view)));
-            lines.push(keys(&[("y", "counts down 3 s, then switches"), ("esc", "leaves")]));
+            lines.extend(calls(view, ask));
+            lines.push(keys(&[("y", "counts down 3 s, then switches"), COPIES, ("esc", "leaves")]));
             (format!("Switch the traffic to {to}?"), lines)
         }
         Ask::RollBack { .. } => {
             let Some(to) = rollout.from else { return ("Roll back?".into(), Vec::new()) };
             let mut lines = moving(view, Some(to.other()), to);
             lines.extend(ways_back(view));
-            lines.push(keys(&[("y", "rolls back at once"), ("esc", "leaves")]));
+            lines.extend(calls(view, ask));
+            lines.push(keys(&[("y", "rolls back at once"), COPIES, ("esc", "leaves")]));
             (format!("Roll back to {to}?"), lines)
         }
         Ask::Retry => {
             let held = view.snapshot.release.hold.as_ref();
             let what = held.map_or_else(String::new, |held| held.hold.sentence());
-            let lines = vec![
+            let mut lines = vec![
                 text(Role::Text, what),
                 text(Role::Dim, "what failed or is in doubt is tried again, and nothing else"),
-                keys(&[("y", "retries"), ("esc", "leaves")]),
             ];
+            lines.extend(calls(view, ask));
+            lines.push(keys(&[("y", "retries"), COPIES, ("esc", "leaves")]));
             ("Retry?".into(), lines)
         }
         other => {
-            let lines = vec![keys(&[("y", "does it"), ("esc", "leaves")])];
+            let mut lines = calls(view, other);
+            lines.push(keys(&[("y", "does it"), COPIES, ("esc", "leaves")]));
             (format!("Really {}?", other.word()), lines)
         }
     }
+}
+
+/// The key that copies the calls.
+const COPIES: (&str, &str) = (super::COPY_KEY, "copies the call");
+
+/// The exact calls, before they are made.
+fn calls(view: &View<'_>, ask: &Ask) -> Vec<Line> {
+    let calls = super::call::lines(ask, view.snapshot);
+    calls.into_iter().map(|call| text(Role::Faint, call)).collect()
 }
 
 /// The exact change.
@@ -229,12 +241,4 @@ fn reason(view: &View<'_>, action: Action, input: &str) -> (String, Vec<Line>) {
         ]),
     ];
     (title, lines)
-}
-
-fn find(input: &str) -> (String, Vec<Line>) {
-    let lines = vec![
-        Line::Strip(Strip::of(Role::Key, " / ").put(Role::Input, format!("{input}_"))),
-        keys(&[("enter", "finds"), ("n N", "then the next ones"), ("esc", "leaves")]),
-    ];
-    ("Find in the log".into(), lines)
 }

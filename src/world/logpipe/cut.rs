@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::mask::{MASK, Masks, union};
-use super::strip::{Stripped, show, strip_into, strip_mapped, unfinished};
+use super::strip::{Stripped, show, strip_line, strip_mapped, unfinished};
 
 /// A line is cut here; the marker after it says how much was dropped.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Bytes to read from a child at once.
-pub const CHUNK_BYTES: usize = 1024 * 1024;
+/// Bytes to read from a child at once: what is read and the records made of it fit a near cache.
+pub const CHUNK_BYTES: usize = 128 * 1024;
+/// Bytes that a pipe from a child may hold, so that it does not wait for us.
+pub const PIPE_BYTES: usize = 1024 * 1024;
 /// How long a line without an end waits before it is shown, so that prompts appear.
 pub const PARTIAL_MS: u64 = 50;
 /// A line that redraws itself is shown this often while it has no end.
@@ -82,6 +84,8 @@ pub struct LogPipe {
     /// Records ready to be written stand in `out[..end]`.
     out: Vec<u8>,
     end: usize,
+    /// How many records these are.
+    ready: u64,
     scratch: Vec<u8>,
     pub(super) counts: Counts,
 }
@@ -93,6 +97,7 @@ impl LogPipe {
             pending: [Pending::default(), Pending::default()],
             out: Vec::new(),
             end: 0,
+            ready: 0,
             scratch: Vec::new(),
             counts: Counts::default(),
         }
@@ -112,19 +117,10 @@ impl LogPipe {
             self.end_line(slot, &prefix);
             rest = &rest[end + 1..];
         }
-        let mut from = 0;
-        for end in memchr::memchr_iter(b'\n', rest) {
-            let line = &rest[from..end];
-            from = end + 1;
-            self.counts.lines += 1;
-            if line.len() > LINE_BYTES_MAX {
-                self.long(&prefix, line);
-            } else {
-                self.record(&prefix, line);
-            }
-        }
-        if from < rest.len() {
-            self.pending[slot].add(&rest[from..]);
+        let (whole, rest) = rest.split_at(memchr::memrchr(b'\n', rest).map_or(0, |end| end + 1));
+        self.take(&prefix, whole);
+        if !rest.is_empty() {
+            self.pending[slot].add(rest);
             self.pending[slot].fresh_since_ms = Some(at_ms);
         }
     }
@@ -164,9 +160,14 @@ impl LogPipe {
         &self.out[..self.end]
     }
 
+    /// How many records [`Self::records`] are.
+    pub(super) fn ready(&self) -> u64 {
+        self.ready
+    }
+
     /// Forgets the records made so far: they are written.
     pub fn clear(&mut self) {
-        self.end = 0;
+        (self.end, self.ready) = (0, 0);
         if self.out.len() > KEEP_BYTES {
             self.out = Vec::new();
         }
@@ -174,15 +175,16 @@ impl LogPipe {
 
     fn end_line(&mut self, slot: usize, prefix: &[u8; PREFIX_BYTES]) {
         let mut line = std::mem::take(&mut self.pending[slot]);
-        self.counts.lines += 1;
         let rest = line.raw.strip_suffix(b"\r").unwrap_or(&line.raw);
         // The end of a prompt that is shown already is not a line of its own.
-        if !rest.is_empty() || line.shown == 0 || line.dropped > 0 {
-            if line.dropped > 0 {
-                self.slow(prefix, rest, line.dropped);
-            } else {
-                self.record(prefix, rest);
-            }
+        if line.dropped > 0 {
+            self.counts.lines += 1;
+            self.slow(prefix, rest, line.dropped);
+        } else if !rest.is_empty() || line.shown == 0 {
+            line.raw.push(b'\n');
+            self.take(prefix, &line.raw);
+        } else {
+            self.counts.lines += 1;
         }
         line.raw.clear();
         self.pending[slot].raw = line.raw;
@@ -218,25 +220,34 @@ impl LogPipe {
         safe
     }
 
-    /// Adds a record, quickly where the line is plain text with colours.
-    fn record(&mut self, prefix: &[u8; PREFIX_BYTES], line: &[u8]) {
-        let start = self.room(line.len());
-        let text = start + PREFIX_BYTES;
-        self.out[start..text].copy_from_slice(prefix);
-        let Stripped { end, plain, sequences } = strip_into(line, &mut self.out, text);
-        let masks = &self.masks;
-        if !plain || masks.suspects(&self.out[text..end]) || masks.suspects_hidden(line, sequences)
-        {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            self.slow(prefix, line, 0);
-            return;
+    /// Adds the records of lines that all have their ends, quickly where they are plain text with
+    /// colours.
+    fn take(&mut self, prefix: &[u8; PREFIX_BYTES], mut lines: &[u8]) {
+        while !lines.is_empty() {
+            let start = self.room(lines.len());
+            let text = start + PREFIX_BYTES;
+            self.out[start..text].copy_from_slice(prefix);
+            let (masks, mut hidden) = (&self.masks, false);
+            let sequence_at = |place| hidden |= masks.suspects_hidden(lines, place);
+            let Stripped { taken, copied, plain } =
+                strip_line(lines, &mut self.out[text..], sequence_at);
+            let end = text + copied;
+            let (line, rest) = lines.split_at(taken);
+            lines = rest;
+            self.counts.lines += 1;
+            let whole = taken <= LINE_BYTES_MAX;
+            if whole && plain && !hidden && !masks.suspects(&self.out[text..end]) {
+                self.out[end] = b'\n';
+                self.end = end + 1;
+                self.ready += 1;
+            } else {
+                self.odd(prefix, line.strip_suffix(b"\n").unwrap_or(line));
+            }
         }
-        self.out[end] = b'\n';
-        self.end = end + 1;
     }
 
-    /// Adds a record of a line that may have to be cut.
-    fn long(&mut self, prefix: &[u8; PREFIX_BYTES], line: &[u8]) {
+    /// Adds a record of a line that is not plain, may hold a secret or has to be cut.
+    fn odd(&mut self, prefix: &[u8; PREFIX_BYTES], line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let (drawn, _) = last_drawn(line);
         if drawn.len() > LINE_BYTES_MAX {
@@ -307,6 +318,7 @@ impl LogPipe {
         self.out[start + PREFIX_BYTES..end].copy_from_slice(text);
         self.out[end] = b'\n';
         self.end = end + 1;
+        self.ready += 1;
     }
 }
 

@@ -1,8 +1,9 @@
 //! Finds secrets in a line.
 //!
-//! Almost no line holds one, so a line first passes a filter: of every variant's first eight
-//! bytes all five grams of four bytes are in a table of bits, and of a line only each fifth gram
-//! is looked up, which must meet one of them. Only a line that passes is searched exactly.
+//! Almost no line holds one, so a line first passes a filter: of the beginning of every variant all
+//! grams of four bytes are in a table of bits, as many of them as the shortest variant has. Of a
+//! line only each so-manieth gram is looked up, which must meet one of them. With secrets of eight
+//! bytes that is each fifth, with longer ones fewer. Only a line that passes is searched exactly.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -20,8 +21,8 @@ const BITS_PER_GRAM: usize = 128;
 /// A table is at least 2 KiB and at most 128 KiB, so that it stays in a near cache.
 const TABLE_BITS: std::ops::RangeInclusive<u32> = 14..=20;
 const GRAM: usize = 4;
-/// Distance of the grams looked up: a variant has at least 8 bytes, so 8 - 4 + 1 starts.
-const STRIDE: usize = 5;
+/// The least distance of the grams looked up: a variant has at least 8 bytes, so 8 - 4 + 1 starts.
+const STRIDE_MIN: usize = SECRET_BYTES_MIN - GRAM + 1;
 
 /// The secrets of one step in all their forms, ready to be searched for.
 pub struct Masks {
@@ -35,6 +36,8 @@ struct Search {
     longest: usize,
     /// Whether a variant holds an escape, with which terminal sequences begin.
     escapes: bool,
+    /// Distance of the grams looked up; as many of each variant are in the tables.
+    stride: usize,
     /// How far a hash is shifted to be a place in a table.
     shift: u32,
     coarse: Vec<u64>,
@@ -53,20 +56,25 @@ impl Masks {
             .build(&all)
             .or_else(|_| AhoCorasick::new(&all))
             .expect("secrets are bounded in size by the spec that carries them");
-        let bits = (all.len() * STRIDE * BITS_PER_GRAM).next_power_of_two().trailing_zeros();
+        // As far as the tables hold all the grams that this takes.
+        let shortest = all.iter().map(Vec::len).min().unwrap_or(0);
+        let grams_max = (1 << TABLE_BITS.end()) / BITS_PER_GRAM;
+        let stride = (shortest.saturating_sub(GRAM) + 1).min(grams_max / all.len()).max(STRIDE_MIN);
+        let bits = (all.len() * stride * BITS_PER_GRAM).next_power_of_two().trailing_zeros();
         let bits = bits.clamp(*TABLE_BITS.start(), *TABLE_BITS.end());
         let mut search = Search {
             exact,
             longest: all.iter().map(Vec::len).max().unwrap_or(0),
             escapes: all.iter().any(|variant| variant.contains(&0x1b)),
+            stride,
             shift: 32 - bits,
             coarse: vec![0; 1 << (bits - 6)],
             fine: vec![0; 1 << (bits - 6)],
             sorted: all.into_iter().collect(),
         };
         for variant in &search.sorted {
-            for gram in variant.windows(GRAM).take(STRIDE) {
-                let gram = word(gram);
+            for gram in variant.windows(GRAM).take(stride) {
+                let gram = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
                 set(&mut search.coarse, coarse(gram) >> search.shift);
                 set(&mut search.fine, fine(gram) >> search.shift);
             }
@@ -77,32 +85,34 @@ impl Masks {
     /// Whether `text` may hold a secret; false is certain.
     pub(super) fn suspects(&self, text: &[u8]) -> bool {
         let Some(search) = &self.search else { return false };
-        let mut at = 0;
-        while let Some(gram) = text.get(at..at + GRAM) {
-            let gram = word(gram);
-            if get(&search.coarse, coarse(gram) >> search.shift)
-                && get(&search.fine, fine(gram) >> search.shift)
-            {
+        let mut rest = text;
+        while let Some(gram) = rest.first_chunk() {
+            if search.knows(*gram) {
                 return true;
             }
-            at += STRIDE;
+            rest = rest.get(search.stride..).unwrap_or_default();
         }
         false
     }
 
-    /// Whether `line` may hold a secret of which one of its terminal `sequences` is a part, so
-    /// that it is not to be found any more once they are stripped.
-    pub(super) fn suspects_hidden(&self, line: &[u8], sequences: Range<usize>) -> bool {
-        let Some(search) = self.search.as_ref().filter(|_| !sequences.is_empty()) else {
-            return false;
-        };
+    /// Whether `line` may hold a secret of which its terminal `sequence` is a part, so that it is
+    /// not to be found any more once that is stripped; false is certain.
+    pub(super) fn suspects_hidden(&self, line: &[u8], sequence: Range<usize>) -> bool {
+        let Some(search) = &self.search else { return false };
         if search.escapes {
-            return self.suspects(line);
+            return true;
         }
-        // Such a secret begins behind the first escape and before the end of the last sequence,
-        // and the grams that are looked for are in its first eight bytes.
-        let end = sequences.end.saturating_add(SECRET_BYTES_MIN).min(line.len());
-        self.suspects(&line[sequences.start + 1..end])
+        // Sequences begin with an escape, which no secret holds: such a secret begins behind it
+        // and before the end, and one of its first grams is looked up.
+        let mut at = sequence.end;
+        while at > sequence.start + 1 {
+            let gram = line[at - 1..].first_chunk();
+            if gram.is_some_and(|gram| search.knows(*gram)) {
+                return true;
+            }
+            at = at.saturating_sub(search.stride);
+        }
+        false
     }
 
     /// The stretches of `text` that are secrets: in order, apart from each other. Secrets that
@@ -139,6 +149,14 @@ impl Masks {
     }
 }
 
+impl Search {
+    /// Whether a variant may begin shortly before or with `gram`.
+    fn knows(&self, gram: [u8; GRAM]) -> bool {
+        let gram = u32::from_le_bytes(gram);
+        get(&self.coarse, coarse(gram) >> self.shift) && get(&self.fine, fine(gram) >> self.shift)
+    }
+}
+
 /// Sorts `spans` and joins those that overlap or touch.
 pub(super) fn union(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.sort_unstable_by_key(|span| span.start);
@@ -150,12 +168,6 @@ pub(super) fn union(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
         }
     }
     joined
-}
-
-fn word(gram: &[u8]) -> u32 {
-    let mut bytes = [0; GRAM];
-    bytes.copy_from_slice(&gram[..GRAM]);
-    u32::from_le_bytes(bytes)
 }
 
 fn coarse(gram: u32) -> u32 {
@@ -197,6 +209,21 @@ mod tests {
             }
         }
         assert!(!masks.suspects(b"an ordinary line of a build log without anything secret"));
+    }
+
+    #[test]
+    fn t16_the_filter_sees_what_a_sequence_takes_a_part_of() {
+        let secret = "a0rather-long-secret-0f-more-than-its-stride";
+        let masks = masks(&[secret]);
+        for length in 2..secret.len() {
+            // The sequence takes some of the secret's beginning, and maybe more before it.
+            for before in 0..40 {
+                let line = format!("..\x1b{}{secret}..", "0".repeat(before));
+                let sequence = 2..3 + before + length;
+                assert!(masks.suspects_hidden(line.as_bytes(), sequence), "{length} {before}");
+            }
+        }
+        assert!(!masks.suspects_hidden(b"..\x1b[31mred\x1b[0m", 2..7));
     }
 
     #[test]

@@ -7,57 +7,82 @@ use crate::release::hidden;
 /// A terminal sequence longer than this is not one.
 const SEQUENCE_BYTES_MAX: usize = 4096;
 
-/// What [`strip_into`] did.
+/// Bytes that are copied and looked at together.
+const BLOCK: usize = 32;
+
+/// What [`strip_line`] did.
 pub(super) struct Stripped {
-    /// The new end of the buffer.
-    pub(super) end: usize,
+    /// How many bytes the line took, with its end.
+    pub(super) taken: usize,
+    /// How many bytes stand in the copy.
+    pub(super) copied: usize,
     /// Whether nothing in the copy needs to be made visible.
     pub(super) plain: bool,
-    /// From the first sequence in the line to the end of its last one; empty where there is none.
-    pub(super) sequences: Range<usize>,
 }
 
-/// Copies `line` without its terminal sequences to the end of `out[..at]`.
+/// Copies the line with which `bytes` begin, without its terminal sequences and its end, to the
+/// start of `out`, which has room for all of `bytes`; each sequence's place is handed on.
 ///
-/// `out` is made longer where it must be, and is not cut: what stands behind the end is rubbish.
-pub(super) fn strip_into(line: &[u8], out: &mut Vec<u8>, mut at: usize) -> Stripped {
-    let room = at + line.len() + 8;
-    if out.len() < room {
-        out.resize(room.next_power_of_two(), 0);
-    }
-    let (mut from, mut plain) = (0, true);
-    let mut sequences = 0..0;
-    while from < line.len() {
-        if let Some(word) = line.get(from..from + 8) {
-            out[at..at + 8].copy_from_slice(word);
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(word);
-            let special = special(u64::from_le_bytes(bytes));
-            if special == 0 {
-                (from, at) = (from + 8, at + 8);
-                continue;
+/// What stands in `out` behind the copy is rubbish.
+pub(super) fn strip_line(
+    bytes: &[u8],
+    out: &mut [u8],
+    mut sequence_at: impl FnMut(Range<usize>),
+) -> Stripped {
+    let (mut from, mut at, mut plain) = (0, 0, true);
+    loop {
+        while let Some(block) = bytes[from..].first_chunk::<BLOCK>()
+            && let Some(room) = out[at..].first_chunk_mut::<BLOCK>()
+        {
+            *room = *block;
+            let run = ordinary(block);
+            (from, at) = (from + run, at + run);
+            if run < BLOCK {
+                break;
             }
-            let ordinary = special.trailing_zeros() as usize / 8;
-            (from, at) = (from + ordinary, at + ordinary);
         }
-        let byte = line[from];
-        let length = if byte == 0x1b { sequence(&line[from..]) } else { 0 };
-        if length == 0 {
-            out[at] = byte;
-            plain &= (0x20..0x7f).contains(&byte);
-            (from, at) = (from + 1, at + 1);
-        } else {
-            if sequences.is_empty() {
-                sequences.start = from;
+        let Some(&byte) = bytes.get(from) else { break };
+        match byte {
+            b'\n' => {
+                from += 1;
+                break;
             }
-            from += length;
-            sequences.end = from;
+            b'\r' if bytes.get(from + 1) == Some(&b'\n') => from += 1,
+            _ => {
+                let length = if byte == 0x1b { sequence(&bytes[from..]) } else { 0 };
+                if length == 0 {
+                    out[at] = byte;
+                    plain &= (0x20..0x7f).contains(&byte);
+                    (from, at) = (from + 1, at + 1);
+                } else {
+                    sequence_at(from..from + length);
+                    from += length;
+                }
+            }
         }
     }
-    Stripped { end: at, plain, sequences }
+    Stripped { taken: from, copied: at, plain }
 }
 
-/// As [`strip_into`], into vectors: the text and, for each of its bytes, where it stood.
+/// How many bytes of plain ASCII text a block begins with.
+fn ordinary(block: &[u8; BLOCK]) -> usize {
+    let odd = block.iter().fold(false, |odd, byte| odd | (byte.wrapping_sub(0x20) > 0x5e));
+    if !odd {
+        return BLOCK;
+    }
+    let mut run = 0;
+    for word in block.as_chunks::<8>().0 {
+        let special = special(u64::from_le_bytes(*word));
+        if special != 0 {
+            return run + special.trailing_zeros() as usize / 8;
+        }
+        run += 8;
+    }
+    run
+}
+
+/// As [`strip_line`], of a line without its end, into vectors: the text and, for each of its
+/// bytes, where it stood.
 pub(super) fn strip_mapped(line: &[u8]) -> (Vec<u8>, Vec<usize>) {
     let (mut text, mut places) = (Vec::with_capacity(line.len()), Vec::with_capacity(line.len()));
     let mut from = 0;
@@ -111,7 +136,7 @@ fn string_end(bytes: &[u8]) -> usize {
         match byte {
             0x07 => return place + 1,
             0x1b if bytes.get(place + 1) == Some(&b'\\') => return place + 2,
-            0x1b => return 0,
+            0x1b | b'\n' => return 0,
             _ => {}
         }
     }
@@ -173,13 +198,29 @@ mod tests {
     use crate::release::Clean;
 
     fn stripped(line: &[u8]) -> Vec<u8> {
-        let mut out = b"pre".to_vec();
-        let stripped = strip_into(line, &mut out, 3);
-        let text = out[3..stripped.end].to_vec();
+        let mut places = Vec::new();
+        let (mut alone, mut out) = (vec![0; line.len()], vec![0; line.len() + BLOCK + 9]);
+        let first = strip_line(line, &mut alone, |_| {});
+        let followed = [line, b"\nafter \x07 \x1b[m".as_slice(), &[b'.'; BLOCK]].concat();
+        out.resize(followed.len(), 0);
+        let found = strip_line(&followed, &mut out, |place| places.push(place));
+        let text = out[..found.copied].to_vec();
+        assert_eq!((found.taken, first.taken), (line.len() + 1, line.len()));
+        assert_eq!(text, alone[..first.copied], "what follows makes no difference");
         assert_eq!(text, strip_mapped(line).0, "both ways of stripping agree");
-        assert_eq!(stripped.sequences.is_empty(), text.len() == line.len());
-        assert_eq!(stripped.plain, text.iter().all(|b| (0x20..0x7f).contains(b)), "{text:?}");
+        let gone: usize = places.iter().map(Range::len).sum();
+        assert_eq!(gone, line.len() - text.len());
+        assert_eq!(found.plain, text.iter().all(|b| (0x20..0x7f).contains(b)), "{text:?}");
         text
+    }
+
+    #[test]
+    fn a_line_end_goes_with_its_carriage_return() {
+        let mut out = [0; 16];
+        let found = strip_line(b"ab\r\ncd\n", &mut out, |_| {});
+        assert_eq!((found.taken, found.copied, found.plain), (4, 2, true));
+        let found = strip_line(b"a\rb\n", &mut out, |_| {});
+        assert_eq!((found.taken, found.copied, found.plain), (4, 3, false));
     }
 
     #[test]

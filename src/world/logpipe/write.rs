@@ -106,7 +106,7 @@ impl LogSink {
             return;
         }
         let left = records.len() as u64;
-        if let Err(error) = self.writer.write(records) {
+        if let Err(error) = self.writer.write(records, self.pipe.ready()) {
             self.trouble.get_or_insert_with(|| error.to_string());
             self.pipe.counts.left_out_bytes += left;
         }
@@ -171,7 +171,9 @@ impl Writer {
         })
     }
 
-    fn write(&mut self, mut records: &[u8]) -> io::Result<()> {
+    /// Writes `count` records.
+    fn write(&mut self, mut records: &[u8], count: u64) -> io::Result<()> {
+        let lines_then = self.lines + count;
         while !records.is_empty() {
             let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
             let fits = if records.len() <= room {
@@ -186,9 +188,11 @@ impl Writer {
             self.file.write_all(now)?;
             self.filled += fits as u64;
             self.bytes += fits as u64;
-            self.lines += memchr::memchr_iter(b'\n', now).count() as u64;
             records = later;
-            if !records.is_empty() {
+            if records.is_empty() {
+                self.lines = lines_then;
+            } else {
+                self.lines += memchr::memchr_iter(b'\n', now).count() as u64;
                 self.roll()?;
             }
         }

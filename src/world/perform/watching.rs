@@ -39,7 +39,14 @@ pub async fn watch(world: &World, tell: impl Fn(Telemetry) + Send + Sync) {
             world.clock.sleep(SAMPLE_EVERY).await;
         }
     };
-    tokio::join!(pods, samples);
+    let faults = async {
+        let Some(mut truth) = world.truth.clone() else { std::future::pending().await };
+        while truth.changed().await.is_ok() {
+            let now = truth.borrow_and_update().clone();
+            change(&mut |telemetry| telemetry.faults.clone_from(&now));
+        }
+    };
+    tokio::join!(pods, samples, faults);
 }
 
 async fn watch_pods(

@@ -66,11 +66,16 @@ pub(super) fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> io::Result<Op
     }
 }
 
-/// Takes `dir/name` away where it is.
-pub(super) fn remove(dir: &Path, name: &str) -> io::Result<()> {
-    match std::fs::remove_file(dir.join(name)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Takes `dir/name` away; whether it was there.
+pub(super) fn remove(dir: &Path, name: &str) -> io::Result<bool> {
+    was_there(std::fs::remove_file(dir.join(name)))
+}
+
+fn was_there(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -97,19 +102,17 @@ pub(super) fn lock(dir: &Path) -> io::Result<File> {
 /// Takes away what an earlier run left in a step's directory, so that nothing old can be taken for
 /// new.
 pub(super) fn tidy(dir: &Path) -> io::Result<()> {
-    remove(dir, "exit.json")?;
-    remove(dir, "pid.json")?;
+    let mut changed = remove(dir, "exit.json")? | remove(dir, "pid.json")?;
     // An old report must not pass for a new one (threat T12).
-    remove(dir, crate::world::logpipe::STDOUT)?;
+    changed |= remove(dir, crate::world::logpipe::STDOUT)?;
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
         if name.to_str().is_some_and(|name| name.starts_with("log~")) {
             std::fs::remove_file(dir.join(name))?;
+            changed = true;
         }
     }
-    match std::fs::rename(dir.join("log"), dir.join("log.before")) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    sync_dir(dir)
+    changed |= was_there(std::fs::rename(dir.join("log"), dir.join("log.before")))?;
+    // A folder that was as good as new needs no wait for the disk.
+    if changed { sync_dir(dir) } else { Ok(()) }
 }

@@ -1,15 +1,18 @@
 //! Who is who among the machine's processes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::Path;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use rustix::process::{Pid, Signal};
 
 use super::spec::{PidFile, TOKEN};
 use crate::release::BootId;
 
-/// Clock ticks a second in procfs: fixed by the kernel's interface.
-const TICK_MS: u64 = 10;
+/// More than a process's line in procfs takes: a name of 64 bytes and 51 numbers.
+const STAT_BYTES: usize = 2048;
 
 /// What procfs says about one process.
 pub(super) struct Stat {
@@ -18,12 +21,13 @@ pub(super) struct Stat {
     parent: i32,
     session: i32,
     start_ticks: u64,
-    /// Processor time of those of its children that were collected.
-    children_ticks: u64,
 }
 
 pub(super) fn stat(pid: i32) -> Option<Stat> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // Read at once: the kernel writes the line anew for every read.
+    let mut text = [0; STAT_BYTES];
+    let read = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+    let text = &text[..read];
     // The name in parentheses may hold anything, parentheses and spaces too.
     let after = text.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(text.get(after + 1..)?).ok()?;
@@ -35,7 +39,6 @@ pub(super) fn stat(pid: i32) -> Option<Stat> {
         parent: signed(1)?,
         session: signed(3)?,
         start_ticks: number(19)?,
-        children_ticks: number(13)? + number(14)?,
     })
 }
 
@@ -48,9 +51,12 @@ pub(super) fn start_ticks(pid: i32) -> Option<u64> {
     stat(pid).map(|stat| stat.start_ticks)
 }
 
-/// Processor time of all children of this process that have ended and been collected.
+/// Processor time of all children of this process that have ended and been collected, and of
+/// theirs.
 pub(super) fn children_cpu_ms() -> Option<u64> {
-    stat(own_pid()).map(|stat| stat.children_ticks * TICK_MS)
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    let ms = |time: TimeVal| time.num_milliseconds();
+    u64::try_from(ms(usage.user_time() + usage.system_time())).ok()
 }
 
 pub(super) fn own_pid() -> i32 {

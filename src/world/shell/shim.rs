@@ -76,7 +76,7 @@ fn run() -> io::Result<()> {
     if !may_go(&mut stdin) {
         // The engine died in this moment and nothing began: whoever looks next must see that, and
         // neither a step that failed nor one that is gone without a trace.
-        return disk::remove(&spec.dir, "pid.json");
+        return disk::remove(&spec.dir, "pid.json").map(drop);
     }
     match begin(&spec, &pid.token) {
         Ok((child, sink)) => {

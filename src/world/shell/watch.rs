@@ -14,7 +14,7 @@ use super::procfs;
 use super::spec::{Cause, Exit, StepSpec, millis};
 use crate::release::{Clean, Timestamp};
 use crate::world::Clock;
-use crate::world::logpipe::{CHUNK_BYTES, LogSink, Stream};
+use crate::world::logpipe::{CHUNK_BYTES, LogSink, PIPE_BYTES, Stream};
 
 /// How long the pipes are read on after the command has ended: a grandchild may hold them open
 /// for good (fault F56).
@@ -65,6 +65,8 @@ pub(super) struct Watch {
     ending: Option<(Cause, u64)>,
     killed_at: Option<u64>,
     status: Option<WaitStatus>,
+    /// Whether there is nobody left: orphans become ours, so without children there are none.
+    alone: bool,
     drain_until: Option<u64>,
     sample_at: u64,
     sample_every: u64,
@@ -87,7 +89,7 @@ impl Watch {
         for pipe in pipes.iter().flatten() {
             rustix::io::ioctl_fionbio(pipe, true)?;
             // A larger pipe means fewer, larger reads; the system may refuse.
-            let _ = rustix::pipe::fcntl_setpipe_size(pipe, CHUNK_BYTES);
+            let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
         }
         Ok(Self {
             deadline: clock.now().boot_ms.saturating_add(millis(spec.timeout)),
@@ -105,6 +107,7 @@ impl Watch {
             ending: None,
             killed_at: None,
             status: None,
+            alone: false,
             drain_until: None,
             sample_every: *SAMPLE_MS.start(),
             peak_rss_bytes: None,
@@ -165,11 +168,19 @@ impl Watch {
 
     /// Collects the command, if it has ended, and orphans that have become ours.
     fn collect(&mut self, now: u64) {
-        while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if pid == self.pid {
-                self.status = Some(status);
-                self.drain_until = Some(now + DRAIN_MS);
-                self.pidfd = None;
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.pid => {
+                    self.status = Some(status);
+                    self.drain_until = Some(now + DRAIN_MS);
+                    self.pidfd = None;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(error) => {
+                    self.alone = error == Errno::CHILD;
+                    return;
+                }
             }
         }
     }
@@ -244,6 +255,9 @@ impl Watch {
 
     /// Ends what the command left behind, wherever it went (fault F56).
     fn sweep(&mut self) {
+        if self.alone {
+            return;
+        }
         let mut left = procfs::mine();
         if self.status.is_none() {
             left.remove(&self.pid.as_raw_nonzero().get());

@@ -1,0 +1,118 @@
+//! The policy of a real release: from a pinned place outside the revision it judges, tightened by
+//! what that revision asks of itself.
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::file::Layers;
+use super::paths::Paths;
+use super::run::RunError;
+use super::shipped::{policy, read_policy};
+use crate::release::{Clean, Digest, Policy, Revision};
+use crate::world::disk;
+use crate::world::workspace::{GitError, Workspace};
+
+/// Where a policy lies in a repository.
+const IN_REPOSITORY: &str = "config/policy.yaml";
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A policy file that counts only as long as it holds exactly what it held when it was agreed on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedPolicy {
+    pub path: PathBuf,
+    /// Of the file: `sha256:` and the hexadecimal digits that `sha256sum` prints.
+    pub digest: Digest,
+}
+
+/// A policy, and in a sentence where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Decides {
+    pub(super) policy: Policy,
+    pub(super) from: Clean,
+}
+
+/// What the policy of one release depends on.
+pub(super) struct Asked<'a> {
+    pub(super) pinned: Option<&'a PinnedPolicy>,
+    pub(super) paths: &'a Paths,
+    pub(super) repository: &'a Path,
+    /// The revision under release.
+    pub(super) revision: &'a Revision,
+    /// The revision that serves the environment now, as far as this machine has released it.
+    pub(super) serving: Option<&'a Revision>,
+    pub(super) git: &'a Workspace,
+}
+
+/// The policy of a release: pinned by digest, of this machine, or of the revision that serves now;
+/// the revision under release may only tighten it.
+pub(super) async fn policy_for(asked: &Asked<'_>) -> Result<Decides, RunError> {
+    let mut layers = policy()?;
+    let mut from = outside(asked, &mut layers)?;
+    if from.is_empty()
+        && let Some(serving) = asked.serving
+        && let Some((name, bytes)) = of_revision(asked, serving).await?
+    {
+        layers.add(&name, &bytes)?;
+        from.push(format!("{name}, which serves now"));
+    }
+    if from.is_empty() {
+        from.push("the shipped policy".to_owned());
+    }
+    let outside = read_policy(&layers)?;
+    let Some((name, bytes)) = of_revision(asked, asked.revision).await? else {
+        return Ok(Decides { policy: outside, from: Clean::new(&from.join(", ")) });
+    };
+    // Its fields over the pinned ones: what it does not name is not asked for.
+    layers.add(&name, &bytes)?;
+    let (policy, loose) = outside.tightened_by(&read_policy(&layers)?);
+    if policy != outside {
+        from.push(format!("tightened by {name}"));
+    }
+    if !outside.approval.approvers.is_empty() && policy.approval.approvers.is_empty() {
+        return Err(RunError::NoApprover { name });
+    }
+    if !loose.is_empty() {
+        from.push(format!("of {name} does not count: {}", loose.join("; ")));
+    }
+    Ok(Decides { policy, from: Clean::new(&from.join(", ")) })
+}
+
+/// What lies outside of any revision: the file pinned by its digest, and this machine's own.
+fn outside(asked: &Asked<'_>, layers: &mut Layers) -> Result<Vec<String>, RunError> {
+    let mut from = Vec::new();
+    if let Some(PinnedPolicy { path, digest }) = asked.pinned {
+        let bytes = disk::read(path, FILE_BYTES_MAX)?
+            .ok_or_else(|| RunError::PolicyGone { path: path.clone() })?;
+        let is = Digest::of(&bytes);
+        if is != *digest {
+            let (path, pinned) = (path.clone(), digest.clone());
+            return Err(RunError::PolicyChanged { path, pinned, is });
+        }
+        let name = path.display().to_string();
+        layers.add(&name, &bytes)?;
+        from.push(format!("{name} (pinned)"));
+    }
+    let path = asked.paths.config.join("policy.yaml");
+    if let Some(bytes) = disk::read_trusted(&path, FILE_BYTES_MAX)? {
+        let name = path.display().to_string();
+        layers.add(&name, &bytes)?;
+        from.push(name);
+    }
+    Ok(from)
+}
+
+/// The policy file that a revision holds; none too where this repository does not know the
+/// revision, for it may have been released from another one.
+async fn of_revision(
+    asked: &Asked<'_>,
+    revision: &Revision,
+) -> Result<Option<(String, Vec<u8>)>, RunError> {
+    match asked.git.read_file(asked.repository, revision, IN_REPOSITORY).await {
+        Ok(bytes) => Ok(Some((format!("{IN_REPOSITORY} of {}", revision.short()), bytes))),
+        Err(GitError::NoFile { .. } | GitError::UnknownName { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
