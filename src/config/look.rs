@@ -143,6 +143,7 @@ pub fn cockpit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Colour::{Always, Auto, Never};
 
     fn terminal(no_color: bool, force: bool, colorterm: &str, term: &str) -> Terminal {
         Terminal {
@@ -159,7 +160,6 @@ mod tests {
         let depth = |no, force, colorterm: &str, term: &str, colour| {
             terminal(no, force, colorterm, term).depth(colour)
         };
-        use Colour::{Always, Auto, Never};
         assert_eq!(depth(false, false, "truecolor", "xterm-256color", Auto), Depth::True);
         assert_eq!(depth(false, false, "", "tmux-256color", Auto), Depth::Ansi256);
         assert_eq!(depth(false, false, "", "linux", Auto), Depth::Ansi16);

@@ -461,12 +461,16 @@ mod tests {
         far.fold(f64::INFINITY, f64::min)
     }
 
-    fn lab([r, g, b]: [f64; 3]) -> [f64; 3] {
-        let x = (0.412_456 * r + 0.357_576 * g + 0.180_438 * b) / 0.950_47;
-        let y = luminance([r, g, b]);
-        let z = (0.019_334 * r + 0.119_192 * g + 0.950_304 * b) / 1.088_83;
-        let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
-        [116.0 * f(y) - 16.0, 500.0 * (f(x) - f(y)), 200.0 * (f(y) - f(z))]
+    /// CIE 1976 L*a*b* of linear sRGB, under D65.
+    fn lab(linear: [f64; 3]) -> [f64; 3] {
+        let [red, green, blue] = linear;
+        let eye = |share: f64| {
+            if share > 0.008_856 { share.cbrt() } else { 7.787 * share + 16.0 / 116.0 }
+        };
+        let x = eye((0.412_456 * red + 0.357_576 * green + 0.180_438 * blue) / 0.950_47);
+        let y = eye(luminance(linear));
+        let z = eye((0.019_334 * red + 0.119_192 * green + 0.950_304 * blue) / 1.088_83);
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A cell's glyph as the share of each pixel that it covers: letters from the font; lines, blocks
 //! and braille as shapes, as terminals draw them, so that neighbours meet; and the marks that the
 //! font lacks.
+#![expect(clippy::cast_precision_loss, reason = "a cell is a few pixels wide and high")]
 
 use ab_glyph::{Font as _, PxScale, ScaleFont as _};
 use ab_glyph_rasterizer::{Point, Rasterizer, point};

@@ -32,6 +32,7 @@ pub(crate) enum Ink {
 
 /// One cell of a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a terminal's attributes are independent")]
 pub(crate) struct Cell {
     pub(crate) text: String,
     pub(crate) fg: Ink,
@@ -132,7 +133,7 @@ fn take(
             .to_vec();
     let folder = home.path().display();
     let mut env = vec![
-        ("TERM", "xterm-256color".to_owned()),
+        ("TERM", if look.name == "16" { "xterm" } else { "xterm-256color" }.to_owned()),
         ("COLORTERM", "truecolor".to_owned()),
         ("LANG", "C.UTF-8".to_owned()),
         ("HOME", folder.to_string()),
@@ -144,9 +145,6 @@ fn take(
         "ascii" => args.push("--ascii".to_owned()),
         "16" => env.retain(|(name, _)| *name != "COLORTERM"),
         theme => args.extend(["--theme".to_owned(), theme.to_owned()]),
-    }
-    if look.name == "16" {
-        env[0].1 = "xterm".to_owned();
     }
     let program = Program {
         bin: program.to_owned(),
