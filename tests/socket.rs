@@ -502,6 +502,28 @@ async fn t19_garbage_ends_only_who_sent_it_and_another_protocol_hears_why() {
     assert_eq!(client.ask(approve()).await, Ok(()), "the others go on");
 }
 
+#[tokio::test]
+async fn f55_an_engine_that_is_killed_before_its_first_word_is_gone_and_not_broken() {
+    let place = Place::new();
+    std::fs::create_dir(place.top.path().join("run")).expect("a folder");
+    let listener = tokio::net::UnixListener::bind(place.socket()).expect("bound");
+    // Without a look at what the client sent this is a reset, after it an end of file.
+    for reads in [false, true] {
+        let (socket, attaching) = (place.socket(), attaching());
+        let client = tokio::spawn(async move { connect(&socket, attaching).await.map(drop) });
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream.readable().await.expect("its hello");
+        if reads {
+            let mut hello = [0; 4096];
+            let count = tokio::io::AsyncReadExt::read(&mut stream, &mut hello).await.expect("read");
+            assert!(count > 0, "the hello has come");
+        }
+        drop(stream);
+        let error = client.await.expect("no panic").expect_err("nobody answered");
+        assert!(matches!(error, ConnectError::Dead(_)), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_left_behind_is_replaced_and_what_lives_is_not() {
     let place = Place::new();

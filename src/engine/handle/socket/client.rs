@@ -11,8 +11,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::wire::{
-    BUFFER_BYTES, ClientHello, Frames, FromClient, FromServer, NEWS_BYTES_MAX, PROTOCOL,
-    ServerHello, push,
+    BUFFER_BYTES, ClientHello, FrameError, Frames, FromClient, FromServer, NEWS_BYTES_MAX,
+    PROTOCOL, ServerHello, push,
 };
 use super::super::{Envelope, Feed, Handle, Link, Live};
 use super::server::is_gone;
@@ -74,13 +74,13 @@ async fn greeting(
     from: u64,
 ) -> Result<Line, ConnectError> {
     let failed = |source| ConnectError::Io { path: path.to_owned(), source };
-    let silent = || ConnectError::Silent(path.to_owned());
+    let dead = || ConnectError::Dead(path.to_owned());
     let stream = match open(path).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(ConnectError::NoSocket(path.to_owned()));
         }
-        Err(error) if is_gone(&error) => return Err(ConnectError::Dead(path.to_owned())),
+        Err(error) if is_gone(&error) => return Err(dead()),
         Err(error) => return Err(failed(error)),
     };
     let owner = stream.peer_cred().map_err(failed)?.uid();
@@ -102,11 +102,18 @@ async fn greeting(
         }),
     );
     // A server that refuses may have hung up before it read this; its words are still there.
-    let sent = write.write_all(&out).await;
+    let _ = write.write_all(&out).await;
     let mut frames = Frames::new(read, NEWS_BYTES_MAX);
     let answer = match frames.next().await {
         Ok(Some(answer)) => serde_json::from_slice(answer),
-        Ok(None) | Err(_) => return Err(sent.map_or_else(failed, |()| silent())),
+        // One that is killed in this moment still takes the connection, and says nothing.
+        Ok(None) | Err(FrameError::Cut) => return Err(dead()),
+        Err(FrameError::Io(error)) if is_hung_up(&error) => return Err(dead()),
+        Err(FrameError::Io(error)) => return Err(failed(error)),
+        Err(error @ FrameError::TooLong { .. }) => {
+            let why = format!("what answers there is no engine of this gonogo: {error}");
+            return Err(ConnectError::Version { why: Clean::new(&why) });
+        }
     };
     match answer {
         Ok(FromServer::Hello(hello)) if hello.protocol == PROTOCOL => {
@@ -124,6 +131,11 @@ async fn greeting(
             Err(ConnectError::Version { why })
         }
     }
+}
+
+fn is_hung_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
 async fn open(path: &Path) -> std::io::Result<UnixStream> {
