@@ -143,7 +143,7 @@ fn f60_a_paste_reaches_forms_as_text_and_keys_as_nothing() {
     term.send("\x1b[200~q\x1b[201~").expect("pasted");
     term.send("/").expect("typed");
     // Typed again until the form listens: it is deaf for a moment after it opened.
-    term.wait_text("Find in the log", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    term.wait_text("enter finds", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
     let mut seen = false;
     for _ in 0..200 {
         term.send("\x1b[200~needle\x1b[201~").expect("pasted");
