@@ -45,4 +45,4 @@ pub use screen::first_frame::FirstFrame;
 pub use screen::own_log::listen;
 pub use terminal::reset;
 pub use theme::{Ansi, ColorSpec, Depth, Role, StyleSpec, THEMES, Theme, ThemeError, ThemeSpec};
-pub use ui::Ui;
+pub use ui::{History, Ui};

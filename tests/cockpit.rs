@@ -12,7 +12,7 @@ use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, rehearsal};
 use gonogo::release::{Person, Principal, Via};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, Keymap, Library, Settings, Theme};
+use gonogo::tui::{Cockpit, Depth, History, Keymap, Library, Settings, Theme};
 use gonogo::world::Clock;
 
 /// A rehearsal with somebody at the keys.
@@ -34,6 +34,7 @@ fn settings(clock: Clock) -> Settings {
         clock,
         mouse: true,
         bell: true,
+        history: History::default(),
         library: None,
     }
 }

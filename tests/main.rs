@@ -15,6 +15,7 @@ mod metrics;
 mod newcomer;
 mod panes;
 mod plain;
+mod pty;
 mod readers;
 mod replay;
 mod report;

@@ -9,7 +9,7 @@ use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, rehearsal};
 use gonogo::release::{Event, Person, Principal, Via, Way};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, Keymap, Settings, Theme};
+use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
 
 struct Newcomer {
     cockpit: Cockpit,
@@ -43,6 +43,7 @@ fn sit_down(scenario: &str) -> Newcomer {
         database: "shop".to_owned(),
         mouse: true,
         bell: true,
+        history: History::default(),
         library: None,
         clock: flight.handle.clock().clone(),
     };

@@ -83,9 +83,24 @@ fn rehearsal_and_environment_are_on_every_frame() {
             assert!(text.contains("REHEARSAL drill seed 7"), "{size:?}\n{text}");
         }
     }
+    // Red means that it is real, so a rehearsal of production does not wear it.
     let shown = frame(&Tale::started(), (120, 36));
-    let red = dark().style(Role::Production).bg;
-    assert_eq!(Some(shown[place(&shown, "PRODUCTION")].bg), red);
+    assert_eq!(Some(shown[place(&shown, "PRODUCTION")].bg), dark().style(Role::Rehearsal).bg);
+    let shown = frame(&Tale::for_real(), (120, 36));
+    let bar = &shown[place(&shown, "PRODUCTION")];
+    assert_eq!(Some(bar.bg), dark().style(Role::Production).bg);
+    assert!(!text(&shown).contains("REHEARSAL"));
+}
+
+#[test]
+fn production_is_unmistakable_without_colour_too() {
+    let tale = Tale::for_real();
+    let theme = Theme::shipped("dark", Depth::None, true).expect("shipped");
+    for size in SIZES {
+        let shown = frame_with(&tale, &ui(&tale, size), &theme, size);
+        let bar = &shown[place(&shown, "!! PRODUCTION !!")];
+        assert!(bar.modifier.contains(ratatui::style::Modifier::REVERSED), "{size:?}");
+    }
 }
 
 #[test]

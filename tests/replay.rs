@@ -14,7 +14,7 @@ use gonogo::report::control::control;
 use gonogo::report::line::{self, LineSettings};
 use gonogo::report::postmortem::postmortem;
 use gonogo::report::{script, words};
-use gonogo::tui::{Cockpit, Depth, Keymap, Settings, Theme};
+use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
 
 fn person() -> Principal {
     let person = Person::new("mira").expect("a name");
@@ -69,6 +69,7 @@ impl Flown {
             database: "shop".to_owned(),
             mouse: true,
             bell: true,
+            history: History::default(),
             library: None,
             clock: Clock::live(),
         };

@@ -167,16 +167,17 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         return rehearse::list(&mut out, &all);
     }
     paths.prepare()?;
-    let by = config::principal(Via::Cockpit);
+    let mut by = config::principal(Via::Cockpit);
+    by.person = args.person.clone().unwrap_or(by.person);
     if args.auto {
         let output = if args.json { rehearse::Output::Json } else { rehearse::Output::Lines };
         let rehearsal = config::rehearsal(args, paths)?;
         return rehearse::rehearse(rehearsal, paths, &by, output, &mut out);
     }
     if args.plain && plain::can_be_asked() {
-        let settings = lines(look, DATABASE, |release, _| Exit::of_result(release).code());
-        let rehearsal = config::rehearsal(args, paths)?;
-        return rehearse::plain(rehearsal, paths, &by, settings, &mut out);
+        let mut settings = lines(look, DATABASE, |release, _| Exit::of_result(release).code());
+        settings.principal = by.clone();
+        return rehearse::plain(args, paths, &by, settings, &mut out);
     }
     // An unknown scenario is named before the lack of a terminal.
     let scenario = config::scenario(args, paths)?;
@@ -185,7 +186,11 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         let hint = "add --auto: a scripted operator decides, and plain lines are printed";
         return Err(Failure::new(Exit::Usage, what).with_hint(hint).into());
     }
-    let settings = |theme| cockpit(theme, paths, look, DATABASE);
+    let settings = |theme| {
+        let mut settings = cockpit(theme, paths, look, DATABASE)?;
+        settings.principal = by.clone();
+        Ok(settings)
+    };
     rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, settings, &mut out)
 }
 

@@ -1,15 +1,16 @@
 //! `gonogo rehearse`: the whole house against a world that exists only in this process.
 
 use std::io::Write;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr as _};
 use jiff::Timestamp as Wall;
 
 use crate::config::{self, Listed, Paths, Rehearsal, args, digest};
-use crate::engine::handle::{Follower, Handle};
+use crate::engine::handle::{Follower, Handle, Snapshot};
 use crate::engine::{Engine, Launch, launch};
-use crate::error::Exit;
+use crate::error::{Exit, Failure};
 use crate::journal::{Driver, Journal};
 use crate::release::{
     Clean, Digest, Opened, Principal, Rehearsal as Mark, Release, ReleaseId, Revision, SessionId,
@@ -79,7 +80,8 @@ pub fn prepare(
         boot: machine::boot_id(),
         since: clock.now().wall,
     };
-    let guard = Clean::new(&format!("{}, pid {}", driver.host, driver.pid));
+    // A rehearsal does not go on without the process that shows it.
+    let guard = Clean::new("this rehearsal");
     let (host, pid, boot) = (driver.host.clone(), driver.pid, driver.boot.clone());
     let journal = Journal::create(&folder, id.clone(), driver)?;
     let revision = revision(&rehearsal)?;
@@ -187,7 +189,9 @@ pub(super) fn cockpit(
         let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
         Ok((config::rehearsal_of(scenario, args)?, (opened, settings(theme)?)))
     };
-    let (left, seen) = attended(begin, paths, by, async |handle, (opened, settings)| {
+    let (left, seen) = attended(args, begin, paths, by, async |handle, with, history| {
+        let (opened, mut settings): (tui::Opened, tui::Settings) = with;
+        settings.history = history;
         let shown = opened.run(handle, settings).await.wrap_err("failed to show the cockpit");
         shown.map(|(left, _)| left)
     })?;
@@ -202,42 +206,63 @@ pub(super) fn cockpit(
 
 /// Flies a rehearsal in plain lines, on time that runs `speed` times as fast as real time.
 pub(super) fn plain(
-    rehearsal: Rehearsal,
+    args: &args::Rehearse,
     paths: &Paths,
     by: &Principal,
     settings: PlainSettings,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    let begin = || Ok((rehearsal, settings));
-    let ((), seen) = attended(begin, paths, by, async |handle, settings| {
+    let begin = || Ok((config::rehearsal(args, paths)?, settings));
+    let ((), seen) = attended(args, begin, paths, by, async |handle, settings, _| {
         super::plain::talk(handle, settings).await.map(drop)
     })?;
     farewell(&seen.snapshot().release, out)
 }
 
-/// Runs the rehearsal that `begin` gives for as long as `watch` looks on; gives its answer and
-/// what there was to see.
+/// Runs the rehearsal that `begin` gives for as long as `watch` looks on, from the moment that the
+/// arguments skip to; gives its answer and what there was to see.
 fn attended<S, T>(
+    args: &args::Rehearse,
     begin: impl FnOnce() -> Result<(Rehearsal, S), Report>,
     paths: &Paths,
     by: &Principal,
-    watch: impl AsyncFnOnce(Handle, S) -> Result<T, Report>,
+    watch: impl AsyncFnOnce(Handle, S, tui::History) -> Result<T, Report>,
 ) -> Result<(T, Follower), Report> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // Time that is skipped, or stands still, is paused time, which needs one thread.
+    let paused = args.skip_to.is_some() || args.speed <= 0.0;
+    let mut builder = if paused {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = builder
         .worker_threads(2)
+        .start_paused(paused)
         .enable_all()
         .build()
         .wrap_err("failed to start the runtime")?;
     let (left, seen) = runtime.block_on(async {
         let (rehearsal, with) = begin()?;
-        let speed = rehearsal.speed;
-        let Flight { handle, engine, theatre, .. } = prepare(rehearsal, paths, by, speed, true)?;
+        let (speed, skip_to) = (rehearsal.speed, rehearsal.skip_to.clone());
+        let Flight { handle, engine, theatre, acts } = prepare(rehearsal, paths, by, speed, true)?;
         let driving = tokio::spawn(engine.run());
         let mut seen = handle.follow();
-        let left = watch(handle, with).await?;
+        let mut history = tui::History::default();
+        if let Some(moment) = &skip_to {
+            let see = |snapshot: &Snapshot| history.learn(snapshot);
+            if let Err(end) = script::play_to(&handle, &acts, moment, see).await {
+                let what = format!("this scenario never comes to that moment: {end:?}");
+                return Err(Failure::new(Exit::Usage, what).into());
+            }
+        }
+        let still = stand_still(paused && speed <= 0.0);
+        if paused && still.is_none() {
+            tokio::time::resume();
+        }
+        let left = watch(handle, with, history).await?;
         seen.catch_up();
         driving.abort();
-        drop(theatre);
+        drop((theatre, still));
         Ok::<_, Report>((left, seen))
     })?;
     runtime.shutdown_background();
@@ -253,6 +278,16 @@ fn farewell(release: &Release, out: &mut dyn Write) -> Result<Exit, Report> {
     writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
     writeln!(out, "gonogo timeline {} tells it again, gonogo replay plays it", release.id)?;
     Ok(Exit::of_result(release))
+}
+
+/// Holds paused time where it is until the guard is dropped: it moves on only while no thread works
+/// for the runtime.
+fn stand_still(wanted: bool) -> Option<mpsc::Sender<()>> {
+    let (guard, dropped) = mpsc::channel::<()>();
+    wanted.then(|| {
+        tokio::task::spawn_blocking(move || dropped.recv());
+        guard
+    })
 }
 
 /// A revision that depends on the scenario and the seed alone.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
-use crate::release::{BackupId, ReleaseId, Slot, StageId};
+use crate::release::{BackupId, Person, ReleaseId, Slot, StageId};
 
 /// A release cockpit in the terminal: follow, judge, switch and roll back a release.
 ///
@@ -22,7 +22,7 @@ pub struct Args {
 /// How the cockpit looks.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Look {
-    /// A theme by name (dark, light, mono), or the path of a theme file
+    /// A theme (dark, light, high-contrast, colour-blind, mono), or the path of a theme file
     #[arg(long, global = true, value_name = "THEME")]
     pub theme: Option<String>,
     /// When to use colour
@@ -113,9 +113,16 @@ pub struct Rehearse {
     /// Fly it in plain lines, with typed words instead of a screen
     #[arg(long)]
     pub plain: bool,
-    /// How many times faster than real time it runs
+    /// How many times faster than real time it runs; 0 holds the world still
     #[arg(long, default_value_t = 30.0, value_name = "N")]
     pub speed: f64,
+    /// Let the scripted operator fly it to a moment and take over there: a stage, gate-open,
+    /// awaits-switch, switched, held or ended, and seconds after it: switched+40
+    #[arg(long, value_name = "MOMENT", conflicts_with = "auto")]
+    pub skip_to: Option<String>,
+    /// The name you act under; otherwise your login
+    #[arg(long = "as", value_name = "NAME")]
+    pub person: Option<Person>,
     /// The dice; the scenario has its own
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -9,7 +9,7 @@ use super::resolve::ConfigError;
 use crate::release::Principal;
 use crate::report::line::LineSettings;
 use crate::report::plain::PlainSettings;
-use crate::tui::{Depth, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
+use crate::tui::{Depth, History, KEYS, Keymap, Settings, THEMES, Theme, ThemeSpec};
 use crate::world::{Clock, disk, machine};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -17,6 +17,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The environment variables that say what the terminal can do.
 pub struct Terminal {
     pub no_color: bool,
+    /// `CLICOLOR_FORCE`: colours also where nothing says that they are there.
+    pub force_color: bool,
     pub colorterm: String,
     pub term: String,
     pub locale: String,
@@ -30,6 +32,7 @@ impl Terminal {
         let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
         Self {
             no_color: !read("NO_COLOR").is_empty(),
+            force_color: !matches!(read("CLICOLOR_FORCE").as_str(), "" | "0"),
             colorterm: read("COLORTERM"),
             term: read("TERM"),
             locale,
@@ -45,9 +48,11 @@ impl Terminal {
         } else {
             Depth::Ansi16
         };
+        let forced = self.force_color && !self.no_color;
+        let plain = self.no_color || matches!(self.term.as_str(), "" | "dumb" | "vt100" | "vt220");
         match colour {
             Colour::Never => Depth::None,
-            Colour::Auto if self.no_color || self.term == "dumb" => Depth::None,
+            Colour::Auto if plain && !forced => Depth::None,
             Colour::Always | Colour::Auto => best,
         }
     }
@@ -127,9 +132,55 @@ pub fn cockpit(
         principal,
         can_arm: true,
         database: database.to_owned(),
+        history: History::default(),
         clock: Clock::live(),
         mouse: manners.mouse && !look.no_mouse,
         bell: manners.bell,
         library: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Colour::{Always, Auto, Never};
+
+    fn terminal(no_color: bool, force: bool, colorterm: &str, term: &str) -> Terminal {
+        Terminal {
+            no_color,
+            force_color: force,
+            colorterm: colorterm.to_owned(),
+            term: term.to_owned(),
+            locale: "C.UTF-8".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_terminal_says_how_many_colours_and_people_say_whether_any() {
+        let depth = |no, force, colorterm: &str, term: &str, colour| {
+            terminal(no, force, colorterm, term).depth(colour)
+        };
+        assert_eq!(depth(false, false, "truecolor", "xterm-256color", Auto), Depth::True);
+        assert_eq!(depth(false, false, "", "tmux-256color", Auto), Depth::Ansi256);
+        assert_eq!(depth(false, false, "", "linux", Auto), Depth::Ansi16);
+        assert_eq!(depth(true, false, "truecolor", "xterm-256color", Auto), Depth::None);
+        assert_eq!(depth(true, true, "truecolor", "xterm-256color", Auto), Depth::None);
+        assert_eq!(depth(false, false, "", "dumb", Auto), Depth::None);
+        assert_eq!(depth(false, true, "", "dumb", Auto), Depth::Ansi16);
+        assert_eq!(depth(true, false, "24bit", "xterm", Always), Depth::True);
+        assert_eq!(depth(false, true, "truecolor", "xterm", Never), Depth::None);
+    }
+
+    #[test]
+    fn f59_a_locale_without_utf_8_gets_ascii() {
+        let with = |locale: &str| Terminal {
+            locale: locale.to_owned(),
+            ..terminal(false, false, "", "xterm")
+        };
+        assert!(!with("en_GB.UTF-8").is_ascii());
+        assert!(!with("C.utf8").is_ascii());
+        assert!(with("C").is_ascii());
+        assert!(with("de_DE.ISO-8859-1").is_ascii());
+        assert!(with("").is_ascii());
+    }
 }

@@ -1,12 +1,14 @@
 //! Arguments and files into settings that the rooms understand.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::Rehearse;
 use super::file::{FileError, Layers};
 use super::paths::Paths;
 use super::shipped::{pipeline, policy, read_plan, read_policy};
-use crate::release::{Digest, Plan, Policy, Principal, Via};
+use crate::release::{Digest, Plan, Policy, Principal, StageId, Via};
+use crate::report::script::{Moment, When};
 use crate::sim::scenario::{SHIPPED, Scenario, Shipped};
 use crate::world::disk::{self, DiskError};
 
@@ -22,6 +24,11 @@ pub enum ConfigError {
     Disk(#[from] DiskError),
     #[error("there is no scenario {name:?}; the scenarios are {known}")]
     NoScenario { name: String, known: String },
+    #[error(
+        "there is no moment {text:?}; the moments are gate-open, awaits-switch, switched, held, \
+         ended, a stage ({stages}), each with seconds after it: switched+40"
+    )]
+    NoMoment { text: String, stages: String },
     #[error("there is no theme {name:?}; the themes are {known}, or the path of a .yaml file")]
     NoTheme { name: String, known: String },
     #[error(transparent)]
@@ -38,6 +45,8 @@ pub struct Rehearsal {
     pub speed: f64,
     pub plan: Plan,
     pub policy: Policy,
+    /// Where a person takes over from the scripted operator.
+    pub skip_to: Option<Moment>,
 }
 
 /// One scenario that can be flown.
@@ -111,13 +120,38 @@ pub fn rehearsal_of(scenario: Scenario, args: &Rehearse) -> Result<Rehearsal, Co
         policy.approval.expires_s = scaled(policy.approval.expires_s, args.speed);
         policy.retry_window_s = scaled(policy.retry_window_s, args.speed);
     }
+    let plan = read_plan(&pipeline()?)?;
+    let skip_to = args.skip_to.as_deref().map(|text| moment(text, &plan)).transpose()?;
     Ok(Rehearsal {
         seed: args.seed.unwrap_or(scenario.seed),
         speed: args.speed,
         scenario,
-        plan: read_plan(&pipeline()?)?,
+        plan,
         policy,
+        skip_to,
     })
+}
+
+/// `switched+40`: a moment's name, and seconds after it.
+fn moment(text: &str, plan: &Plan) -> Result<Moment, ConfigError> {
+    let (name, later) = text.split_once('+').unwrap_or((text, "0"));
+    let fault = || {
+        let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.id.as_str()).collect();
+        ConfigError::NoMoment { text: text.to_owned(), stages: stages.join(", ") }
+    };
+    let later_s: u64 = later.parse().map_err(|_| fault())?;
+    let when = match name {
+        "gate-open" => When::GateOpen,
+        "awaits-switch" => When::AwaitsSwitch,
+        "switched" => When::Switched,
+        "held" => When::Held,
+        "ended" => When::Ended,
+        _ => {
+            let stage = StageId::new(name).ok().filter(|id| plan.stage(id).is_some());
+            When::Stage(stage.ok_or_else(fault)?)
+        }
+    };
+    Ok(Moment { when, later: Duration::from_secs(later_s) })
 }
 
 #[expect(

@@ -1,13 +1,17 @@
 //! The scripted operator of an unattended rehearsal: waits for a moment, looks for a while, asks.
 
+use std::cell::RefCell;
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::engine::handle::{Follower, Handle, Link, Snapshot};
-use crate::release::{Ask, Clean, Command, Person, Principal, Refusal, Release, Via};
+use crate::release::{Ask, Clean, Command, Person, Principal, Refusal, Release, StageId, Via};
 
 /// What the operator waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
+    /// The first step of a stage starts.
+    Stage(StageId),
     GateOpen,
     AwaitsSwitch,
     Switched,
@@ -38,6 +42,13 @@ pub struct Act {
     pub comment: Clean,
 }
 
+/// A moment of a release, and how long after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub when: When,
+    pub later: Duration,
+}
+
 /// How the script came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptEnd {
@@ -55,11 +66,11 @@ pub enum ScriptEnd {
 pub async fn play(handle: &Handle, acts: &[Act]) -> ScriptEnd {
     let mut follower = handle.follow();
     for act in acts {
-        let reached =
-            follower.until(|snapshot| has_come(snapshot, act.when) || is_stuck(snapshot, act.when));
+        let reached = follower
+            .until(|snapshot| has_come(snapshot, &act.when) || is_stuck(snapshot, &act.when));
         match reached.await {
             None => return ScriptEnd::Gone,
-            Some(snapshot) if !has_come(snapshot, act.when) => return end_of(snapshot),
+            Some(snapshot) if !has_come(snapshot, &act.when) => return end_of(snapshot),
             Some(_) => {}
         }
         handle.clock().sleep(act.wait).await;
@@ -76,6 +87,47 @@ pub async fn play(handle: &Handle, acts: &[Act]) -> ScriptEnd {
     }
 }
 
+/// Plays the acts until a moment, and shows every picture on the way to `see`. Fails with how the
+/// script ended when the moment cannot come any more.
+pub async fn play_to(
+    handle: &Handle,
+    acts: &[Act],
+    moment: &Moment,
+    see: impl FnMut(&Snapshot),
+) -> Result<(), ScriptEnd> {
+    let see = RefCell::new(see);
+    let mut follower = handle.follow();
+    let has_come = |snapshot: &Snapshot| {
+        see.borrow_mut()(snapshot);
+        has_come(snapshot, &moment.when)
+    };
+    let mut script = pin!(play(handle, acts));
+    let stopped = tokio::select! {
+        biased;
+        came = follower.until(&has_come) => came.is_none().then_some(ScriptEnd::Gone),
+        end = &mut script => Some(end),
+    };
+    if let Some(end) = stopped {
+        follower.catch_up();
+        return if has_come(follower.snapshot()) { Ok(()) } else { Err(end) };
+    }
+    // Script and pictures may come to their end before the moment does.
+    let goes_on = async {
+        let watch = follower.until(|snapshot| {
+            see.borrow_mut()(snapshot);
+            false
+        });
+        tokio::join!(watch, script);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        biased;
+        () = handle.clock().sleep(moment.later) => {}
+        () = goes_on => {}
+    }
+    Ok(())
+}
+
 fn end_of(snapshot: &Snapshot) -> ScriptEnd {
     if snapshot.release.result.is_some() {
         ScriptEnd::Ended
@@ -86,9 +138,13 @@ fn end_of(snapshot: &Snapshot) -> ScriptEnd {
     }
 }
 
-fn has_come(snapshot: &Snapshot, when: When) -> bool {
+fn has_come(snapshot: &Snapshot, when: &When) -> bool {
     let release = &snapshot.release;
     match when {
+        When::Stage(id) => release.plan().and_then(|plan| plan.stage(id)).is_some_and(|stage| {
+            let mut steps = stage.steps.iter().filter_map(|step| release.steps.get(&step.id));
+            steps.any(|state| state.started_ms.is_some())
+        }),
         When::GateOpen => release.open_gate().is_some(),
         When::AwaitsSwitch => release.awaits_switch() && release.hold.is_none(),
         When::Switched => release.is_switched(),
@@ -98,8 +154,8 @@ fn has_come(snapshot: &Snapshot, when: When) -> bool {
 }
 
 /// The moment cannot come any more, or only with somebody's help.
-fn is_stuck(snapshot: &Snapshot, when: When) -> bool {
-    is_over(snapshot) || (snapshot.release.hold.is_some() && when != When::Held)
+fn is_stuck(snapshot: &Snapshot, when: &When) -> bool {
+    is_over(snapshot) || (snapshot.release.hold.is_some() && *when != When::Held)
 }
 
 fn is_over(snapshot: &Snapshot) -> bool {

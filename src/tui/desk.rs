@@ -36,6 +36,8 @@ pub struct Settings {
     /// The database's name: what is typed before a restore. Empty where it is not known; then it
     /// is the release's id.
     pub database: String,
+    /// What was seen of the service levels before the cockpit opened.
+    pub history: History,
     /// The operator's own time: never scaled, also in a rehearsal.
     pub clock: Clock,
     /// Whether the mouse is taken at first; `m` changes it.
@@ -87,11 +89,22 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(handle: Handle, settings: Settings, size: (u16, u16)) -> Self {
-        let Settings { theme, keymap, principal, can_arm, database, mouse, bell, library, .. } =
-            settings;
+        let Settings {
+            theme,
+            keymap,
+            principal,
+            can_arm,
+            database,
+            history,
+            mouse,
+            bell,
+            library,
+            clock: _,
+        } = settings;
         let home = (handle.clone(), database.clone());
         let who = Who { person: Some(principal.person.clone()), can_arm, database };
         let mut ui = Ui::new(who, Arc::new(keymap), size);
+        ui.history = history;
         ui.mouse = mouse;
         let follower = handle.follow();
         let mut desk = Self {

@@ -32,7 +32,7 @@ fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &The
     if area.is_empty() {
         return;
     }
-    buf.set_style(area, theme.style(Role::Text));
+    buf.set_style(area, theme.ground());
     let view = View { snapshot, ui, theme, next: words::next(snapshot) };
     if layout::is_tiny(area) {
         return screen::tiny::draw(buf, area, &view);

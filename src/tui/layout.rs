@@ -114,14 +114,20 @@ pub(super) fn panes(body: Rect, snapshot: &Snapshot, ui: &Ui) -> Panes {
         return two_columns(body);
     }
     let wide = body.width >= INSPECTOR;
-    let (left_width, right_width) = if wide { (50, 56) } else { (39, 39) };
+    let (left_width, right_width) = if wide {
+        ((body.width / 5).clamp(48, 64), (body.width * 28 / 100).clamp(56, 90))
+    } else {
+        (39, 39)
+    };
     let left = Rect { width: left_width, ..body };
     let right = Rect { x: body.right() - right_width, width: right_width, ..body };
     // Neighbours share their edge.
     let log = Rect { x: left.right() - 1, width: right.x - left.right() + 2, ..body };
     let watched = snapshot.release.monitor.is_some();
     let watch_rows = if watched { 8.min(body.height / 3) } else { 0 };
-    let levels_rows = 11.min(body.height * 2 / 5);
+    let shared = body.height - watch_rows;
+    // Pods beyond the first few are counted; curves need height to be read.
+    let levels_rows = (shared * 3 / 5).clamp(11.min(shared / 2), 30);
     let watch = Rect { y: body.bottom() - watch_rows, height: watch_rows, ..right };
     let lower = if watched { watch.y + 1 } else { body.bottom() };
     let levels = Rect { y: lower.saturating_sub(levels_rows), height: levels_rows, ..right };

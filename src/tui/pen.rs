@@ -124,7 +124,8 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     if columns == 0 {
         return rows;
     }
-    for word in harmless(text).split(' ') {
+    for word in together(&harmless(text)) {
+        let word = word.as_str();
         let row = rows.last().map_or(0, |row| width(row));
         let need = width(word) + usize::from(row > 0);
         if row + need > columns && row > 0 {
@@ -138,6 +139,21 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
         break_long(&mut rows, columns);
     }
     rows
+}
+
+/// The words of a text; a number and its unit are one.
+fn together(text: &str) -> Vec<String> {
+    const UNITS: [&str; 10] = ["%", "ms", "s", "s,", "min", "min,", "h", "d", "%,", "ms,"];
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let is_unit = UNITS.contains(&word.trim_end_matches([')', ';', ':']));
+        let number = |word: &&mut String| word.ends_with(|c: char| c.is_ascii_digit());
+        match words.last_mut().filter(number) {
+            Some(before) if is_unit => before.extend([" ", word]),
+            _ => words.push(word.to_owned()),
+        }
+    }
+    words
 }
 
 /// A word longer than a row goes on in the next one.
@@ -179,11 +195,23 @@ pub(super) fn to_ascii(text: &str) -> String {
             '▇' | '█' => '#',
             '→' | '▌' | '›' | '▶' | '≥' => '>',
             '◀' | '‹' | '≤' => '<',
+            '⠁'..='⣿' => braille_in_ascii(c),
             '’' => '\'',
             '“' | '”' => '"',
             _ => '?',
         })
         .collect()
+}
+
+/// Dots of a curve: above, below, or all over.
+fn braille_in_ascii(c: char) -> char {
+    const UPPER: u32 = 0x1b;
+    let dots = u32::from(c) - 0x2800;
+    match (dots & UPPER != 0, dots & !UPPER != 0) {
+        (true, false) => '\'',
+        (false, _) => '.',
+        (true, true) => ':',
+    }
 }
 
 /// A frame with a title on its upper edge; gives the place inside. Neighbours share their edges.
@@ -225,7 +253,7 @@ const ASCII_BORDER: border::Set<'static> = border::Set {
 pub(super) fn raised(buf: &mut Buffer, theme: &Theme, area: Rect, title: &Strip) -> Rect {
     let area = area.intersection(buf.area);
     Clear.render(area, buf);
-    buf.set_style(area, theme.style(Role::Text));
+    buf.set_style(area, theme.ground());
     buf.set_style(area, theme.style(Role::Popup));
     pane(buf, theme, area, title, false)
 }
@@ -242,6 +270,75 @@ pub(super) fn row(area: Rect, at: usize) -> Rect {
 pub(super) fn rows(buf: &mut Buffer, theme: &Theme, area: Rect, strips: &[Strip]) {
     for (at, strip) in strips.iter().take(usize::from(area.height)).enumerate() {
         strip.draw(buf, theme, row(area, at));
+    }
+}
+
+/// How high a value stands among `dots`, from 0 to `high`.
+pub(super) fn height_of(value: f64, high: f64, dots: usize) -> usize {
+    let most = dots.saturating_sub(1);
+    #[expect(clippy::cast_precision_loss, reason = "a screen has few rows")]
+    let at = (value / high * most as f64).round().clamp(0.0, most as f64);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+    let at = at as usize;
+    at
+}
+
+/// A curve of braille dots, the newest value at the right edge; where nothing is known, nothing is
+/// drawn. Dots of an earlier curve in the same cell stay.
+pub(super) fn dotted(
+    buf: &mut Buffer,
+    theme: &Theme,
+    area: Rect,
+    role: Role,
+    values: &[Option<f64>],
+    high: f64,
+) {
+    let area = area.intersection(buf.area);
+    let (columns, dots) = (usize::from(area.width) * 2, usize::from(area.height) * 4);
+    if columns == 0 || dots == 0 {
+        return;
+    }
+    let shown = values.get(values.len().saturating_sub(columns)..).unwrap_or(values);
+    let from = columns - shown.len();
+    let mut before: Option<usize> = None;
+    for (at, value) in shown.iter().enumerate() {
+        let height = value.map(|value| height_of(value, high, dots));
+        if let Some(height) = height {
+            // A jump is joined, so that a curve stays one line.
+            let (low, top) = match before {
+                Some(before) if before < height => (before + 1, height),
+                Some(before) if before > height => (height, before - 1),
+                _ => (height, height),
+            };
+            for dot in low..=top {
+                put_dot(buf, theme, area, role, (from + at, dots - 1 - dot));
+            }
+        }
+        before = height;
+    }
+}
+
+/// Sets one dot, counted from the upper left corner, two to a column and four to a row.
+fn put_dot(buf: &mut Buffer, theme: &Theme, area: Rect, role: Role, (x, y): (usize, usize)) {
+    const BITS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+    let at = |base: u16, offset: usize| u16::try_from(offset).ok().map(|offset| base + offset);
+    let (Some(column), Some(line)) = (at(area.x, x / 2), at(area.y, y / 4)) else { return };
+    let Some(drawn) = buf.cell((column, line)) else { return };
+    let dots = drawn.symbol().chars().next().map_or(0, u32::from);
+    let dots = if (0x2800..0x2900).contains(&dots) { dots } else { 0x2800 };
+    let Some(glyph) = char::from_u32(dots | BITS[x % 2][y % 4]) else { return };
+    let glyph = if theme.ascii() { braille_in_ascii(glyph) } else { glyph };
+    buf.set_stringn(column, line, glyph.to_string(), 1, theme.style(role));
+}
+
+/// A dashed line in the cells of a row that nothing else took.
+pub(super) fn threshold(buf: &mut Buffer, theme: &Theme, area: Rect) {
+    let area = area.intersection(buf.area);
+    let dash = if theme.ascii() { "-" } else { "╌" };
+    for x in area.left()..area.right() {
+        if buf.cell((x, area.y)).is_some_and(|cell| cell.symbol() == " ") {
+            buf.set_stringn(x, area.y, dash, 1, theme.style(Role::Warn));
+        }
     }
 }
 
@@ -274,9 +371,22 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_ends_at_the_right_edge_and_leaves_room_for_its_limit() {
+        let theme = Theme::shipped("dark", Depth::True, false).expect("shipped");
+        let area = Rect::new(0, 0, 3, 2);
+        let mut buf = Buffer::empty(area);
+        let values = [Some(0.0), None, Some(0.0), Some(1.0)];
+        dotted(&mut buf, &theme, area, Role::Blue, &values, 1.0);
+        threshold(&mut buf, &theme, row(area, 0));
+        let line = |y| (0..3).map(|x| buf[(x, y)].symbol().to_owned()).collect::<String>();
+        assert_eq!([line(0), line(1)], ["╌╌⢸", " ⡀⣸"]);
+    }
+
+    #[test]
     fn words_wrap_and_long_ones_break() {
         assert_eq!(wrap("roll back to BLUE", 9), ["roll back", "to BLUE"]);
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("limit 1.00 %, then", 11), ["limit", "1.00 %,", "then"]);
         assert_eq!(wrap("", 9), [""]);
         assert_eq!(wrap("語語", 1).concat(), "語語");
     }

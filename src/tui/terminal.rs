@@ -150,7 +150,27 @@ fn write_reset() -> io::Result<()> {
 /// Repairs a terminal that some program left behind: raw mode, alternate screen, cursor, paste,
 /// mouse.
 pub fn reset() -> io::Result<()> {
-    write_reset()
+    write_reset()?;
+    cook()
+}
+
+/// Lets the terminal edit lines, echo and signal again. Whoever made it raw is gone, and with it
+/// what it was set to before, so it gets what every terminal starts with.
+fn cook() -> io::Result<()> {
+    use rustix::termios::{
+        InputModes, LocalModes, OptionalActions, OutputModes, tcgetattr, tcsetattr,
+    };
+    let stdin = io::stdin();
+    if !io::IsTerminal::is_terminal(&stdin) {
+        return Ok(());
+    }
+    let mut settings = tcgetattr(&stdin)?;
+    settings.input_modes |= InputModes::ICRNL | InputModes::IXON;
+    settings.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+    settings.local_modes |=
+        LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+    tcsetattr(&stdin, OptionalActions::Now, &settings)?;
+    Ok(())
 }
 
 /// A panic's message belongs on the ordinary screen.

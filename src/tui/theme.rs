@@ -168,13 +168,18 @@ pub struct ThemeError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
     styles: BTreeMap<Role, Style>,
+    /// What the screen wears before anything is drawn on it.
+    ground: Style,
     ascii: bool,
+    colours: bool,
 }
 
 /// The shipped themes, by name.
-pub const THEMES: [(&str, &str); 3] = [
+pub const THEMES: [(&str, &str); 5] = [
     ("dark", include_str!("../../themes/dark.yaml")),
     ("light", include_str!("../../themes/light.yaml")),
+    ("high-contrast", include_str!("../../themes/high-contrast.yaml")),
+    ("colour-blind", include_str!("../../themes/colour-blind.yaml")),
     ("mono", include_str!("../../themes/mono.yaml")),
 ];
 
@@ -190,7 +195,11 @@ impl Theme {
             };
             styles.insert(*role, ready(*role, style, spec, depth, &path)?);
         }
-        Ok(Self { styles, ascii })
+        // Text lies on whatever ground is there: on a popup or a chosen row it keeps theirs.
+        let ground = styles.get(&Role::Text).copied().unwrap_or_default();
+        styles.insert(Role::Text, Style { bg: None, ..ground });
+        let colours = depth != Depth::None && !spec.palette.is_empty();
+        Ok(Self { styles, ground, ascii, colours })
     }
 
     /// A shipped theme; none where there is none of that name.
@@ -202,6 +211,16 @@ impl Theme {
 
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(&role).copied().unwrap_or_default()
+    }
+
+    /// The screen itself.
+    pub fn ground(&self) -> Style {
+        self.ground
+    }
+
+    /// Whether it colours anything; what has no colour must stand out by itself.
+    pub fn has_colours(&self) -> bool {
+        self.colours
     }
 
     pub fn ascii(&self) -> bool {
@@ -358,6 +377,128 @@ mod tests {
                 let style = theme.style(*role);
                 assert!(style.fg != Some(red) && style.bg != Some(red), "{name}: {role:?}");
             }
+        }
+    }
+
+    /// Linear light of a colour of the palette.
+    fn light(spec: &ThemeSpec, name: &str) -> [f64; 3] {
+        let (r, g, b) = hex(&spec.palette[name].rgb).expect("six hex digits");
+        [r, g, b].map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        })
+    }
+
+    fn luminance([r, g, b]: [f64; 3]) -> f64 {
+        0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+
+    /// The contrast of two colours as WCAG 2 measures it, 1 to 21.
+    fn contrast(spec: &ThemeSpec, a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(light(spec, a)), luminance(light(spec, b)));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_text_stands_out_from_its_ground() {
+        for (name, text) in THEMES {
+            let spec = spec(text);
+            let ground_of = |role: Role| spec.roles[&role].bg.clone();
+            let Some(ground) = ground_of(Role::Text) else {
+                assert!(spec.palette.is_empty(), "{name}: colours on a ground nobody knows");
+                continue;
+            };
+            let least = if name == "high-contrast" { 7.0 } else { 4.5 };
+            for (role, style) in spec.roles.iter().filter(|(role, _)| **role != Role::Border) {
+                let Some(fg) = &style.fg else { continue };
+                let own = style.bg.clone();
+                let alone = own.is_none();
+                let measured = contrast(&spec, fg, own.as_ref().unwrap_or(&ground));
+                assert!(measured >= least, "{name}: {role:?} has {measured:.1} to 1");
+                // What has no ground of its own may lie in a popup or on the chosen row.
+                for under in [Role::Popup, Role::Selected].map(ground_of).iter().flatten() {
+                    let measured = contrast(&spec, fg, under);
+                    assert!(!alone || measured >= 3.5, "{name}: {role:?} {measured:.1} on {under}");
+                }
+            }
+            let border = spec.roles[&Role::Border].fg.as_ref().expect("a colour");
+            assert!(contrast(&spec, border, &ground) >= 1.5, "{name}: the lines cannot be seen");
+        }
+    }
+
+    /// How much two colours differ at least, in Lab, for normal sight and for the three kinds of
+    /// colour blindness (matrices of Machado, Oliveira and Fernandes, 2009, severity 1).
+    fn difference(spec: &ThemeSpec, a: &str, b: &str) -> f64 {
+        const SIGHTS: [[[f64; 3]; 3]; 4] = [
+            [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            [
+                [0.152_286, 1.052_583, -0.204_868],
+                [0.114_503, 0.786_281, 0.099_216],
+                [-0.003_882, -0.048_116, 1.051_998],
+            ],
+            [
+                [0.367_322, 0.860_646, -0.227_968],
+                [0.280_085, 0.672_501, 0.047_413],
+                [-0.011_820, 0.042_940, 0.968_881],
+            ],
+            [
+                [1.255_528, -0.076_749, -0.178_779],
+                [-0.078_411, 0.930_809, 0.147_602],
+                [0.004_733, 0.691_367, 0.303_900],
+            ],
+        ];
+        let seen = |name: &str, sight: &[[f64; 3]; 3]| {
+            let light = light(spec, name);
+            lab(sight.map(|row| {
+                let sum: f64 = row.iter().zip(light).map(|(part, light)| part * light).sum();
+                sum.clamp(0.0, 1.0)
+            }))
+        };
+        let far = SIGHTS.iter().map(|sight| {
+            let (a, b) = (seen(a, sight), seen(b, sight));
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+        });
+        far.fold(f64::INFINITY, f64::min)
+    }
+
+    /// CIE 1976 L*a*b* of linear sRGB, under D65.
+    fn lab(linear: [f64; 3]) -> [f64; 3] {
+        let [red, green, blue] = linear;
+        let eye = |share: f64| {
+            if share > 0.008_856 { share.cbrt() } else { 7.787 * share + 16.0 / 116.0 }
+        };
+        let x = eye((0.412_456 * red + 0.357_576 * green + 0.180_438 * blue) / 0.950_47);
+        let y = eye(luminance(linear));
+        let z = eye((0.019_334 * red + 0.119_192 * green + 0.950_304 * blue) / 1.088_83);
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    #[test]
+    fn no_two_states_look_alike_to_any_kind_of_sight() {
+        const STATES: [Role; 5] = [Role::Done, Role::Running, Role::Warn, Role::Failed, Role::Gate];
+        for (name, text) in THEMES.iter().filter(|(name, _)| *name != "mono") {
+            let spec = spec(text);
+            let colour = |role: Role| spec.roles[&role].fg.clone().expect("a colour");
+            let check = |a: Role, b: Role, least: f64| {
+                let far = difference(&spec, &colour(a), &colour(b));
+                assert!(far >= least, "{name}: {a:?} and {b:?} differ by {far:.1}");
+            };
+            for (at, a) in STATES.iter().enumerate() {
+                for b in &STATES[at + 1..] {
+                    check(*a, *b, 18.0);
+                }
+            }
+            check(Role::Blue, Role::Green, 20.0);
+        }
+    }
+
+    #[test]
+    fn every_theme_file_is_shipped() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/themes");
+        for entry in std::fs::read_dir(folder).expect("the themes") {
+            let file = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+            let known = THEMES.iter().any(|(name, _)| file == format!("{name}.yaml"));
+            assert!(known, "themes/{file} is in no list, so no test looks at it");
         }
     }
 

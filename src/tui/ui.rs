@@ -109,13 +109,14 @@ pub(super) enum Row {
 
 /// The last samples of both slots, for the small curves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
+pub struct History {
     samples: VecDeque<SlotSample>,
     newest_ms: Option<i64>,
 }
 
 impl History {
-    fn learn(&mut self, snapshot: &Snapshot) {
+    /// Takes in the newest sample, once.
+    pub fn learn(&mut self, snapshot: &Snapshot) {
         let telemetry = &snapshot.live.telemetry;
         if telemetry.samples_at_ms.is_none() || telemetry.samples_at_ms == self.newest_ms {
             return;
@@ -394,11 +395,21 @@ pub(super) fn chosen_step(ui: &Ui, release: &Release) -> Option<StepId> {
             });
             let held = match release.hold.as_ref().map(|held| &held.hold) {
                 Some(Hold::StepFailed { step, .. }) => Some(step.clone()),
+                Some(Hold::Failed { stage, .. }) => failed_of(release, stage),
                 _ => None,
             };
             held.or(shown).or_else(|| of_interest(release, None))
         }
     }
+}
+
+/// The first step of a stage that failed: why it is held.
+fn failed_of(release: &Release, stage: &StageId) -> Option<StepId> {
+    let mut steps = release.plan()?.stage(stage)?.steps.iter().map(|step| &step.id);
+    let failed = |id: &&StepId| {
+        release.steps.get(*id).is_some_and(|state| state.status == StepStatus::Failed)
+    };
+    steps.find(failed).cloned()
 }
 
 /// What runs, newest first; else what failed or ended last.

@@ -24,6 +24,12 @@ fn report(tool: &str, state: ReportState, found: &[(Severity, &str)]) -> ReportS
         title: Clean::new("a hole in the wall"),
         location: Clean::new("src/pay.rs:88"),
         fingerprint: Digest::zero(),
+        kind: <_>::default(),
+        resource: None,
+        package: None,
+        fix: None,
+        evidence: None,
+        secret: None,
     };
     ReportSummary {
         tool: Clean::new(tool),
@@ -34,6 +40,7 @@ fn report(tool: &str, state: ReportState, found: &[(Severity, &str)]) -> ReportS
         counts,
         worst: found.iter().map(finding).collect(),
         digest: Digest::zero(),
+        measures: BTreeMap::new(),
     }
 }
 

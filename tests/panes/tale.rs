@@ -37,6 +37,15 @@ impl Tale {
     }
 
     pub(super) fn started() -> Self {
+        Self::begun(Some(Rehearsal { scenario: Clean::new("drill"), seed: 7 }))
+    }
+
+    /// Not a rehearsal.
+    pub(super) fn for_real() -> Self {
+        Self::begun(None)
+    }
+
+    fn begun(rehearsal: Option<Rehearsal>) -> Self {
         let mut tale = Self::new();
         let plan = config::read_plan(&config::pipeline().expect("shipped")).expect("a plan");
         let policy = config::read_policy(&config::policy().expect("shipped")).expect("a policy");
@@ -56,7 +65,7 @@ impl Tale {
                 external: true,
                 attended: true,
                 tells: false,
-                rehearsal: Some(Rehearsal { scenario: Clean::new("drill"), seed: 7 }),
+                rehearsal,
                 latches: Vec::new(),
                 passed_before: Vec::new(),
             }),

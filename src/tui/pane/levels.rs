@@ -7,7 +7,7 @@ use super::{age, aged, title};
 use crate::release::{Clean, Finite, Slot, SlotSample};
 use crate::tui::draw::View;
 use crate::tui::mark;
-use crate::tui::pen::{Strip, pane, rows};
+use crate::tui::pen::{Strip, dotted, height_of, pane, row, rows, threshold};
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 
@@ -27,35 +27,124 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let telemetry = &view.snapshot.live.telemetry;
     let head = aged(title(view, Pane::Levels, "Service levels"), view, telemetry.samples_at_ms);
     let inner = pane(buf, view.theme, area, &head, true);
-    let columns = usize::from(inner.width);
-    let mut strips = Vec::new();
     let missing = missing(view);
+    let mut above = Vec::new();
     if let Some((Role::Failed, error)) = missing {
-        strips.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
+        above.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
     }
-    let limits = limits(view);
-    strips.push(heading("Errors", limits.map(|(errors, _)| percent(errors))));
-    for slot in [Slot::Blue, Slot::Green] {
-        strips.push(curve(view, slot, columns, &ERRORS, limits.map(|(errors, _)| errors)));
-    }
-    strips.push(heading("Average response", limits.map(|(_, mean)| millis(mean))));
-    for slot in [Slot::Blue, Slot::Green] {
-        strips.push(curve(view, slot, columns, &MEAN, limits.map(|(_, mean)| mean)));
-    }
-    strips.push(heading("p95 and traffic", None));
-    for slot in [Slot::Blue, Slot::Green] {
-        strips.push(traffic(view, slot));
-    }
+    let mut below: Vec<Strip> = [Slot::Blue, Slot::Green].map(|slot| traffic(view, slot)).into();
     if let Some((Role::Dim, error)) = missing {
-        strips.push(Strip::of(Role::Dim, format!(" {error}")));
+        below.push(Strip::of(Role::Dim, format!(" {error}")));
     }
-    rows(buf, view.theme, inner, &strips);
+    rows(buf, view.theme, inner, &above);
+    let inner = cut_top(inner, above.len());
+    let limits = limits(view);
+    let levels = [
+        ("Errors", &ERRORS, limits.map(|(errors, _)| errors)),
+        ("Average", &MEAN, limits.map(|(_, mean)| mean)),
+    ];
+    let height = usize::from(inner.height);
+    let curves = (height.saturating_sub(below.len() + 2) / 2).min(CURVE_ROWS_MAX);
+    let mut inner = inner;
+    for (name, level, limit) in levels {
+        if curves >= 3 {
+            heading(view, name, level, limit).draw(buf, view.theme, row(inner, 0));
+            let area = Rect { height: u16::try_from(curves).unwrap_or(0), ..cut_top(inner, 1) };
+            plot(buf, area, view, level, limit);
+            inner = cut_top(inner, 1 + curves);
+        } else {
+            let columns = usize::from(inner.width);
+            let mut strips = vec![heading(view, name, level, limit)];
+            strips.extend(
+                [Slot::Blue, Slot::Green].map(|slot| curve(view, slot, columns, level, limit)),
+            );
+            rows(buf, view.theme, inner, &strips);
+            inner = cut_top(inner, strips.len());
+        }
+    }
+    rows(buf, view.theme, inner, &below);
+}
+
+/// Rows of a curve at most: a taller one says no more.
+const CURVE_ROWS_MAX: usize = 9;
+
+/// An area without its first rows.
+fn cut_top(area: Rect, rows: usize) -> Rect {
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX).min(area.height);
+    Rect { y: area.y + rows, height: area.height - rows, ..area }
+}
+
+/// The curves of both slots in one place, and the limit as a line where it is near enough.
+fn plot(buf: &mut Buffer, area: Rect, view: &View<'_>, level: &Level, limit: Option<Finite>) {
+    const AXIS: u16 = 8;
+    let stale = age(view, view.snapshot.live.telemetry.samples_at_ms).1;
+    let inner = Rect { x: area.x + AXIS, width: area.width.saturating_sub(AXIS + 1), ..area };
+    let dots = usize::from(inner.width) * 2;
+    let values = |slot: Slot| -> Vec<Option<f64>> {
+        let history = view.ui.history.of(slot, dots);
+        history.iter().map(|sample| (level.of)(sample).map(Finite::get)).collect()
+    };
+    let all = [Slot::Blue, Slot::Green].map(|slot| (slot, values(slot)));
+    let first = all.iter().flat_map(|(_, values)| values.iter().flatten()).next().copied();
+    let calm = (level.scale)(limit, first);
+    let known = all.iter().flat_map(|(_, values)| values.iter().flatten().copied());
+    let high = known.fold(calm, f64::max) * 1.1;
+    let show = |value: f64| Finite::new(value).map_or(String::new(), level.show);
+    let last = usize::from(area.height).saturating_sub(1);
+    let axis = [(0, show(high)), (last, show(0.0))];
+    for (at, text) in axis {
+        Strip::of(Role::Faint, format!("{text:>7} ")).draw(buf, view.theme, row(area, at));
+    }
+    for (slot, values) in &all {
+        let role = if stale { Role::Stale } else { mark::slot(*slot).1 };
+        dotted(buf, view.theme, inner, role, values, high);
+    }
+    if let Some(limit) = limit.filter(|limit| limit.get() <= high) {
+        let at = height_of(limit.get(), high, usize::from(area.height) * 4) / 4;
+        threshold(buf, view.theme, row(inner, last - at.min(last)));
+    }
+}
+
+/// The heading of a curve: what it is, the values now, the limit.
+fn heading(view: &View<'_>, name: &str, level: &Level, limit: Option<Finite>) -> Strip {
+    let mut strip = Strip::of(Role::Dim, format!(" {name}"));
+    for slot in [Slot::Blue, Slot::Green] {
+        let (role, text) = value(view, slot, level, limit);
+        let (glyph, worn) = mark::slot(slot);
+        let stale = role == Role::Stale;
+        strip = strip.put(if stale { role } else { worn }, format!(" {glyph} "));
+        strip = strip.put(role, text);
+    }
+    match limit {
+        Some(limit) => strip.right(Role::Dim, format!("≤ {} ", (level.round)(limit))),
+        None => strip,
+    }
+}
+
+/// A slot's value now, and how it is worn.
+fn value(view: &View<'_>, slot: Slot, level: &Level, limit: Option<Finite>) -> (Role, String) {
+    let (_, stale) = age(view, view.snapshot.live.telemetry.samples_at_ms);
+    let sample = sample(view, slot);
+    let quiet = sample.is_some_and(|sample| sample.requests_per_s.get() <= 0.0);
+    let Some(now) = sample.and_then(level.of) else {
+        let text = if quiet { "no traffic" } else { "unknown" };
+        return (Role::Dim, text.to_owned());
+    };
+    let over = limit.is_some_and(|limit| now.get() > limit.get());
+    let text = format!("{}{}", if over { "▲ " } else { "" }, (level.show)(now));
+    match (stale, over) {
+        (true, _) => (Role::Stale, text),
+        (false, true) => (Role::Failed, text),
+        (false, false) => (Role::Strong, text),
+    }
 }
 
 /// One kind of level.
 struct Level {
     of: fn(&SlotSample) -> Option<Finite>,
     show: fn(Finite) -> String,
+    /// As short as a limit can be said.
+    round: fn(Finite) -> String,
     /// The top of its curve while all is well.
     scale: fn(Option<Finite>, Option<f64>) -> f64,
 }
@@ -63,11 +152,16 @@ struct Level {
 const ERRORS: Level = Level {
     of: |sample| sample.error_ratio,
     show: percent,
+    round: |ratio| format!("{} %", (ratio.get() * 1e5).round() / 1e3),
     scale: |limit, _| limit.map_or(0.01, Finite::get),
 };
 const MEAN: Level = Level {
     of: |sample| sample.mean_ms,
     show: millis,
+    round: |ms| {
+        let ms = ms.get();
+        if ms >= 1000.0 { format!("{} s", ms.round() / 1e3) } else { format!("{ms:.0} ms") }
+    },
     scale: |_, first| first.map_or(1.0, |first| first * 2.0),
 };
 
@@ -75,14 +169,6 @@ const MEAN: Level = Level {
 fn limits(view: &View<'_>) -> Option<(Finite, Finite)> {
     let policy = &view.snapshot.release.policy()?.monitor;
     Some((policy.error_ratio_max, policy.mean_ms_max))
-}
-
-fn heading(name: &str, limit: Option<String>) -> Strip {
-    let strip = Strip::of(Role::Dim, format!(" {name}"));
-    match limit {
-        Some(limit) => strip.right(Role::Dim, format!("limit {limit} ")),
-        None => strip,
-    }
 }
 
 fn sample<'a>(view: &View<'a>, slot: Slot) -> Option<&'a SlotSample> {
@@ -98,21 +184,7 @@ fn curve(
 ) -> Strip {
     let (glyph, role) = mark::slot(slot);
     let (_, stale) = age(view, view.snapshot.live.telemetry.samples_at_ms);
-    let now = sample(view, slot).and_then(level.of);
-    let over = now.zip(limit).is_some_and(|(now, limit)| now.get() > limit.get());
-    let quiet = sample(view, slot).is_some_and(|sample| sample.requests_per_s.get() <= 0.0);
-    let text = match (now, over) {
-        (None, _) if quiet => "no traffic".to_owned(),
-        (None, _) => "unknown".to_owned(),
-        (Some(now), true) => format!("▲ {}", (level.show)(now)),
-        (Some(now), false) => (level.show)(now),
-    };
-    let value_role = match (stale, over, now) {
-        (true, ..) => Role::Stale,
-        (_, true, _) => Role::Failed,
-        (_, _, None) => Role::Dim,
-        _ => Role::Strong,
-    };
+    let (value_role, text) = value(view, slot, level, limit);
     let room = columns.saturating_sub(24);
     let history = view.ui.history.of(slot, room);
     let values: Vec<Option<f64>> =

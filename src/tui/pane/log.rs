@@ -25,7 +25,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let mut head = title(view, Pane::Log, &format!("Log  {name}"));
     let progress =
         log.key.as_ref().and_then(|key| view.snapshot.live.progress.get(&key.to_string()));
-    if let Some(progress) = progress {
+    if let Some(progress) = progress.filter(|_| area.width >= 60) {
         let share = match (progress.done, progress.total) {
             (Some(done), Some(total)) => format!(" {done}/{total}"),
             _ => String::new(),
@@ -63,14 +63,21 @@ fn instead(buf: &mut Buffer, inner: Rect, view: &View<'_>) {
     let mut strips = vec![Strip::of(Role::Faint, " no lines; what happened last:")];
     let entries = &view.ui.timeline.entries;
     let room = usize::from(inner.height).saturating_sub(1);
-    let columns = usize::from(inner.width).saturating_sub(12);
+    let columns = usize::from(inner.width).saturating_sub(14);
     let mut last: Vec<Strip> = Vec::new();
     for entry in entries.iter().rev() {
-        let role = if entry.weight == Weight::Bad { Role::Failed } else { Role::Text };
+        let (glyph, worn) = match entry.weight {
+            Weight::Plain => (" ", Role::Faint),
+            Weight::Good => ("✔", Role::Done),
+            Weight::Person => ("◆", Role::Gate),
+            Weight::Bad => ("✖", Role::Failed),
+        };
         let mut lines: Vec<Strip> = Vec::new();
         for (at, line) in wrap(entry.text.as_str(), columns).iter().enumerate() {
             let time = if at == 0 { words::utc(entry.at) } else { String::new() };
-            lines.push(Strip::of(Role::Faint, format!(" {time:<10}")).put(role, line));
+            let glyph = if at == 0 { glyph } else { " " };
+            let strip = Strip::of(Role::Faint, format!(" {time:<10}"));
+            lines.push(strip.put(worn, format!("{glyph} ")).put(Role::Text, line));
         }
         if last.len() + lines.len() > room {
             break;

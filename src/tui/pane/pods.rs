@@ -90,21 +90,22 @@ pub(in crate::tui) fn running(view: &View<'_>, slot: Slot) -> String {
     let release = &view.snapshot.release;
     let deployed = release.rollout.deployed.as_ref().filter(|deployed| deployed.slot == slot);
     if let Some(deployed) = deployed {
-        let images: Vec<&str> = deployed.images.iter().map(|image| tag(image.as_str())).collect();
+        let images: Vec<String> = deployed.images.iter().map(|image| tag(image.as_str())).collect();
         return images.join(", ");
     }
     let Some(survey) = &release.rollout.survey else { return String::new() };
-    let images: Vec<&str> =
+    let images: Vec<String> =
         survey.slot(slot).deployments.iter().map(|d| tag(d.image.as_str())).collect();
     images.join(", ")
 }
 
-/// The end of an image's name: `backend:1.4.2`, or the first digits of its digest.
-fn tag(image: &str) -> &str {
+/// The end of an image's name: `backend:1.4.2`, or `backend d5e24db` with the first digits of its
+/// digest.
+fn tag(image: &str) -> String {
     let name = image.rsplit('/').next().unwrap_or(image);
     match name.split_once("@sha256:") {
-        Some((head, digest)) => name.get(..head.len() + 8 + digest.len().min(7)).unwrap_or(name),
-        None => name,
+        Some((head, digest)) => format!("{head} {}", digest.get(..7).unwrap_or(digest)),
+        None => name.to_owned(),
     }
 }
 

@@ -14,7 +14,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let release = &view.snapshot.release;
     let start = release.start.as_deref();
     let environment = start.map_or("", |start| start.environment.as_str());
-    let (role, mark) = environment_role(environment);
+    let rehearsal = start.and_then(|start| start.rehearsal.as_ref());
+    // Whoever sees the red knows that it is real: a rehearsal of production never wears it.
+    let role = if rehearsal.is_some() { Role::Rehearsal } else { environment_role(environment) };
     let line = Rect { height: area.height.min(1), ..area }.intersection(buf.area);
     buf.set_style(line, view.theme.style(role));
     let mut strip = Strip::new();
@@ -24,17 +26,16 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
             strip = strip.put(Role::Armed, format!("{} ", bar.place));
         }
     }
-    let rehearsal = start.and_then(|start| start.rehearsal.as_ref());
     if let Some(rehearsal) = rehearsal {
         let (scenario, seed) = (&rehearsal.scenario, rehearsal.seed);
-        strip = strip.put(Role::Rehearsal, " REHEARSAL ");
+        strip = strip.put(role, " REHEARSAL ");
         if area.width >= 60 {
-            strip = strip.put(Role::Rehearsal, format!("{} seed {seed} ", scenario.cut(24)));
+            strip = strip.put(role, format!("{} seed {seed} ", scenario.cut(24)));
         }
+        strip = strip.put(role, "│");
     }
-    let name =
-        if environment.is_empty() { "NOT STARTED".to_owned() } else { environment.to_uppercase() };
-    strip = strip.put(role, format!(" {mark}{name} │ {}", release.id));
+    let name = environment_name(environment, role, view.theme.has_colours());
+    strip = strip.put(role, format!(" {name} │ {}", release.id));
     if let Some(start) = start {
         let plan = start.plan.name.as_str();
         strip = strip.put(role, format!(" │ {plan} {} {}", start.revision.short(), start.branch));
@@ -43,12 +44,24 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     right(strip, role, view).draw(buf, view.theme, line);
 }
 
-/// The bar of an environment, and the mark that stands for its colour.
-fn environment_role(name: &str) -> (Role, &'static str) {
+/// The bar of an environment.
+fn environment_role(name: &str) -> Role {
     match name {
-        "production" | "prod" => (Role::Production, "■ "),
-        "staging" => (Role::Staging, "▲ "),
-        _ => (Role::Elsewhere, ""),
+        "production" | "prod" => Role::Production,
+        "staging" => Role::Staging,
+        _ => Role::Elsewhere,
+    }
+}
+
+/// Its name, with the mark that stands for its colour: louder where there is no colour.
+fn environment_name(name: &str, role: Role, coloured: bool) -> String {
+    let upper = name.to_uppercase();
+    match (role, coloured) {
+        _ if name.is_empty() => "NOT STARTED".to_owned(),
+        (Role::Production, true) => format!("■ {upper}"),
+        (Role::Production, false) => format!("!! {upper} !!"),
+        (Role::Staging, _) => format!("▲ {upper}"),
+        _ => upper,
     }
 }
 
@@ -74,7 +87,7 @@ fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
         strip = strip.right(Role::Armed, format!(" LINK LOST {past} "));
     }
     if let Some(until) = ui.armed_until_ms.filter(|until| *until > ui.now_ms) {
-        strip = strip.right(Role::Armed, format!(" ARMED {} ", clock(until - ui.now_ms)));
+        strip = strip.right(Role::Armed, format!(" ARMED {} ", left(until - ui.now_ms)));
     }
     let elapsed = if snapshot.release.result.is_some() {
         String::new()
@@ -82,4 +95,9 @@ fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
         format!(" {} │", clock(snapshot.release.elapsed_ms(snapshot.now)))
     };
     strip.right(role, format!("{elapsed} {} ", words::utc(snapshot.now.wall)))
+}
+
+/// What is left, in minutes until the last one: a clock that ticks all the time is noise.
+fn left(ms: u64) -> String {
+    if ms > 60_000 { format!("{} min", ms.div_ceil(60_000)) } else { clock(ms) }
 }

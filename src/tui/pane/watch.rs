@@ -79,9 +79,11 @@ fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, windows: us
         strip = strip.put(Role::Waiting, "○");
     }
     let value = monitor.counted().last().map_or(String::new(), |w| value(&w.evidence, rule));
-    strip
-        .put(Role::Text, format!(" {}", rule.words()))
-        .right(Role::Dim, format!("{value}{} ", limit(policy, rule)))
+    let limit = limit(policy, rule);
+    // The unit is said once.
+    let unit = [" %", " ms"].into_iter().find(|unit| limit.ends_with(unit)).unwrap_or("");
+    let value = value.strip_suffix(unit).unwrap_or(&value);
+    strip.put(Role::Text, format!(" {}", rule.words())).right(Role::Dim, format!("{value}{limit} "))
 }
 
 pub(in crate::tui) fn value(evidence: &Evidence, rule: Rule) -> String {

@@ -193,7 +193,8 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     pane::pods::draw(buf, panes.pods, view);
     pane::levels::draw(buf, panes.levels, view);
     pane::watch::draw(buf, panes.watch, view);
-    pane::live::draw(buf, panes.live, view);
-    // Last, so that its sideways neighbours' edges are there to join.
+    // After its sideways neighbours, so that their edges are there to join.
     pane::log::draw(buf, panes.log, view);
+    // Its title lies on the lower edge of those above it.
+    pane::live::draw(buf, panes.live, view);
 }

@@ -1,0 +1,190 @@
+//! The cockpit on a real pseudo terminal: what it takes over it gives back, whatever happens to it
+//! (F52, F54, F59). Nothing sleeps: every step waits for something to be so.
+
+#[expect(dead_code, reason = "the tool for the pictures uses the rest of it")]
+mod term;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use term::{Program, Term};
+
+/// Far longer than anything here takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A terminal with a home of its own.
+struct Desk {
+    home: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().expect("a directory") }
+    }
+
+    fn program(&self, bin: &Path, args: &[&str]) -> Program {
+        let home = self.home.path().display();
+        let env = [
+            ("TERM", "xterm-256color".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("PATH", "/usr/bin:/bin".to_owned()),
+            ("HOME", home.to_string()),
+            ("GONOGO_STATE_DIR", format!("{home}/state")),
+            ("GONOGO_CONFIG_DIR", format!("{home}/config")),
+        ];
+        Program {
+            bin: bin.to_owned(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            folder: self.home.path().to_owned(),
+        }
+    }
+
+    /// A rehearsal at its beginning, which stands still.
+    fn rehearse(&self, size: (u16, u16)) -> (Term, String) {
+        let gonogo = Path::new(env!("CARGO_BIN_EXE_gonogo"));
+        let args = ["rehearse", "happy", "--speed", "0", "--as", "mira"];
+        let term = Term::spawn(&self.program(gonogo, &args), size).expect("a terminal");
+        // A terminal starts as every terminal does; what the program makes of it comes later.
+        let before = settings_of_a_new_terminal(self);
+        term.wait_text("REHEARSAL happy", PATIENCE).expect("a first frame");
+        (term, before)
+    }
+}
+
+/// What a terminal that nothing has touched is set to.
+fn settings_of_a_new_terminal(desk: &Desk) -> String {
+    let program = desk.program(Path::new("/bin/true"), &[]);
+    let mut term = Term::spawn(&program, (80, 24)).expect("a terminal");
+    term.finish().expect("an end");
+    term.settings()
+}
+
+#[track_caller]
+fn is_given_back(term: &Term, before: &str) {
+    term.wait("the ordinary screen", PATIENCE, |screen| !screen.alternate_screen())
+        .unwrap_or_else(|error| panic!("{error}"));
+    term.screen(|screen| {
+        assert!(!screen.hide_cursor(), "the cursor is hidden");
+        assert!(!screen.bracketed_paste(), "paste is still bracketed");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    });
+    assert_eq!(term.settings(), before, "the terminal's settings");
+}
+
+fn send(term: &Term, signal: Signal) {
+    let number = term.pid().and_then(|pid| i32::try_from(pid).ok());
+    let pid = number.and_then(Pid::from_raw).expect("a process");
+    kill_process(pid, signal).expect("sent");
+}
+
+#[test]
+fn f52_it_takes_the_terminal_and_gives_it_back() {
+    let desk = Desk::new();
+    let (mut term, before) = desk.rehearse((100, 30));
+    term.screen(|screen| {
+        assert!(screen.alternate_screen() && screen.hide_cursor() && screen.bracketed_paste());
+    });
+    assert_ne!(term.settings(), before, "raw mode");
+    term.send("?").expect("typed");
+    term.wait_text("esc closes", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    term.send("\x1b").expect("typed");
+    let closed = |screen: &vt100::Screen| !screen.contents().contains("esc closes");
+    term.wait("the screen below", PATIENCE, closed).unwrap_or_else(|error| panic!("{error}"));
+    term.send("\x03\x03").expect("typed");
+    term.finish().expect("an end");
+    is_given_back(&term, &before);
+    term.wait_text("left before its end", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn f52_every_signal_to_end_gives_the_terminal_back() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let desk = Desk::new();
+        let (mut term, before) = desk.rehearse((80, 24));
+        send(&term, signal);
+        term.finish().expect("an end");
+        is_given_back(&term, &before);
+    }
+}
+
+#[test]
+fn f54_a_terminal_that_hangs_up_ends_the_cockpit() {
+    let desk = Desk::new();
+    let (term, _) = desk.rehearse((80, 24));
+    // The wait for its end is the test: a program that reads a dead terminal never ends.
+    term.hang_up().expect("an end");
+}
+
+#[test]
+fn f59_it_follows_every_size_also_the_smallest() {
+    let desk = Desk::new();
+    let (mut term, before) = desk.rehearse((120, 36));
+    let storm = (1..=40_u16).map(|n| (n * 37 % 190 + 1, n * 17 % 60 + 1));
+    for size in storm.chain([(1, 1)]) {
+        term.resize(size).expect("another size");
+    }
+    term.resize((200, 50)).expect("another size");
+    term.wait("a frame of 200 columns", PATIENCE, |screen| {
+        let contents = screen.contents();
+        contents.contains("REHEARSAL happy") && contents.contains("usually")
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    send(&term, Signal::TERM);
+    term.finish().expect("an end");
+    is_given_back(&term, &before);
+}
+
+#[test]
+fn f60_a_paste_reaches_forms_as_text_and_keys_as_nothing() {
+    let desk = Desk::new();
+    let (mut term, _) = desk.rehearse((100, 30));
+    term.send("\x1b[200~q\x1b[201~").expect("pasted");
+    term.send("/").expect("typed");
+    // Typed again until the form listens: it is deaf for a moment after it opened.
+    term.wait_text("enter finds", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    let mut seen = false;
+    for _ in 0..200 {
+        term.send("\x1b[200~needle\x1b[201~").expect("pasted");
+        let soon = Duration::from_millis(50);
+        if term.wait_text("needle", soon).is_ok() {
+            seen = true;
+            break;
+        }
+    }
+    assert!(seen, "what was pasted is not in the form:\n{}", term.text());
+    send(&term, Signal::TERM);
+    term.finish().expect("an end");
+}
+
+#[test]
+fn f52_reset_repairs_a_terminal_whose_cockpit_was_killed() {
+    let desk = Desk::new();
+    let gonogo = PathBuf::from(env!("CARGO_BIN_EXE_gonogo"));
+    // One shell on one terminal: a cockpit that is killed, then the repair.
+    let script = format!(
+        "'{0}' rehearse happy --speed 0; echo KILLED; read line; '{0}' reset; echo REPAIRED",
+        gonogo.display()
+    );
+    let program = desk.program(Path::new("/bin/sh"), &["-c", &script]);
+    let before = settings_of_a_new_terminal(&desk);
+    let mut term = Term::spawn(&program, (80, 24)).expect("a terminal");
+    term.wait_text("REHEARSAL happy", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    let shell = term.pid().expect("a process");
+    let cockpit = child_of(shell).expect("the cockpit");
+    kill_process(cockpit, Signal::KILL).expect("sent");
+    term.wait_text("KILLED", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    assert!(term.screen(vt100::Screen::alternate_screen), "nobody repaired it yet");
+    // Raw mode is still on, so the line ends as the key sends it; both are sent.
+    term.send("\r\n").expect("typed");
+    term.finish().expect("an end");
+    is_given_back(&term, &before);
+}
+
+/// The first child of a process.
+fn child_of(parent: u32) -> Option<Pid> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let first = children.ok()?.split_whitespace().next()?.parse().ok()?;
+    Pid::from_raw(first)
+}
