@@ -99,7 +99,8 @@ fn listed(all: &[Reviewed]) -> Table {
     table
 }
 
-fn left_off(all: &[Reviewed]) -> Option<String> {
+/// What lists leave off, in a sentence.
+pub(super) fn left_off(all: &[Reviewed]) -> Option<String> {
     let left_off: u64 = all.iter().map(Reviewed::left_off).sum();
     (left_off > 0).then(|| format!("{left_off} more are counted, and not listed"))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::findings::{Reviewed, state};
+use super::findings::{Reviewed, left_off, state};
 use crate::release::{Finding, ReportState, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -29,10 +29,12 @@ fn run(one: &Reviewed) -> Value {
     let (word, reason) = state(&one.state);
     let well = matches!(one.state, ReportState::Clean | ReportState::Findings);
     let mut invocation = json!({"executionSuccessful": well});
-    if let Some(reason) = reason {
-        let text = format!("{word}: {reason}");
-        invocation["toolExecutionNotifications"] =
-            json!([{"level": "error", "message": {"text": text}}]);
+    let note = |level: &str, text: String| json!({"level": level, "message": {"text": text}});
+    let mut notes: Vec<Value> =
+        reason.map(|reason| note("error", format!("{word}: {reason}"))).into_iter().collect();
+    notes.extend(left_off(std::slice::from_ref(one)).map(|text| note("warning", text)));
+    if !notes.is_empty() {
+        invocation["toolExecutionNotifications"] = json!(notes);
     }
     let name = if one.tool.as_str().is_empty() { "unknown" } else { one.tool.as_str() };
     let results: Vec<Value> = one.findings.iter().map(|finding| result(finding, &index)).collect();

@@ -72,3 +72,27 @@ fn every_form_names_reports_and_findings() {
         }
     }
 }
+
+#[test]
+fn every_form_says_how_many_findings_it_leaves_off() {
+    let count = gonogo::world::tools::FINDINGS_MAX + 2;
+    let flaws: Vec<_> = (0..count)
+        .map(|n| {
+            serde_json::json!({"VulnerabilityID": format!("CVE-1-{n}"), "PkgName": "p",
+                "InstalledVersion": "1", "Severity": "HIGH"})
+        })
+        .collect();
+    let report = serde_json::json!({"SchemaVersion": 2, "ArtifactName": "image",
+        "Results": [{"Target": "t", "Class": "os-pkgs", "Type": "alpine",
+            "Vulnerabilities": flaws}]});
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("many.json");
+    std::fs::write(&path, report.to_string()).expect("written");
+    let path = path.to_str().expect("text");
+    for form in [Form::Table, Form::Markdown, Form::Sarif] {
+        let (_, text) = run(&[path], form, None);
+        assert!(text.contains("2 more are counted, and not listed"), "{form:?}");
+    }
+    let (_, text) = run(&[path], Form::Json, None);
+    assert!(text.contains("\"left_off\": 2"));
+}

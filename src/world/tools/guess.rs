@@ -39,9 +39,11 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 38] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 39] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
+    // Sorted keys put the version behind all results.
+    (ReportFormat::TrivyJson, &["ArtifactName", "Results"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
     (ReportFormat::KubesecJson, &["object", "scoring"]),
     (ReportFormat::CargoJson, &["reason"]),
