@@ -19,7 +19,7 @@ mod verify;
 
 pub use dispatch::{asked, dispatch};
 pub use findings::{Ask as FindingsAsk, findings};
-pub use rehearse::{Flight, prepare};
+pub use rehearse::{Flight, prepare, script_of};
 pub use releases::releases;
 pub use replay::{Stage, replay};
 pub use report::report;

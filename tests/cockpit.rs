@@ -5,15 +5,11 @@ mod hands;
 
 use std::sync::Arc;
 
-use clap::Parser as _;
 use crossterm::event::MouseEventKind;
-use gonogo::cli::prepare;
-use gonogo::config::args::{Args, Sub};
-use gonogo::config::{Paths, rehearsal};
-use gonogo::release::{Person, Principal, Via};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, History, Keymap, Library, Settings, Theme};
-use gonogo::world::Clock;
+use gonogo::tui::{Cockpit, Library};
+
+use crate::rehearsal::{Staged, principal, settings, stage};
 
 /// A rehearsal with somebody at the keys.
 struct Flight {
@@ -23,43 +19,14 @@ struct Flight {
     _home: tempfile::TempDir,
 }
 
-fn settings(clock: Clock) -> Settings {
-    let person = Person::new("mira").expect("a name");
-    Settings {
-        theme: Theme::shipped("dark", Depth::True, false).expect("shipped"),
-        keymap: Keymap::shipped(),
-        principal: Principal { person, via: Via::Cockpit, key: None },
-        can_arm: true,
-        database: "shop".to_owned(),
-        clock,
-        mouse: true,
-        bell: true,
-        history: History::default(),
-        library: None,
-    }
-}
-
 fn fly(scenario: &str, size: (u16, u16)) -> Flight {
     fly_with(scenario, size, None)
 }
 
 fn fly_with(scenario: &str, size: (u16, u16), library: Option<Arc<dyn Library>>) -> Flight {
-    let home = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| home.path().join(name);
-    let paths = Paths {
-        config: at("config"),
-        state: at("state"),
-        cache: at("cache"),
-        runtime: at("runtime"),
-    };
-    paths.prepare().expect("folders");
-    let args = Args::try_parse_from(["gonogo", "rehearse", scenario]).expect("arguments");
-    let Some(Sub::Rehearse(args)) = args.command else { panic!("not a rehearsal") };
-    let rehearsal = rehearsal(&args, &paths).expect("a shipped scenario");
-    let person = Person::new("mira").expect("a name");
-    let by = Principal { person, via: Via::Cockpit, key: None };
-    let flight = prepare(rehearsal, &paths, &by, 1.0, true).expect("a stage");
-    let mut settings = settings(flight.handle.clock().clone());
+    let by = principal("mira");
+    let Staged { flight, home } = stage(&by, &[scenario]);
+    let mut settings = settings(by, flight.handle.clock().clone());
     settings.library = library;
     let cockpit = Cockpit::new(flight.handle, settings, size);
     tokio::spawn(flight.engine.run());

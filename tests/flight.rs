@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use futures::future::BoxFuture;
+use gonogo::cli::script_of;
 use gonogo::config::args::{Args, Sub};
 use gonogo::config::{Paths, Rehearsal, rehearsal};
 use gonogo::engine::handle::Handle;
@@ -19,7 +20,7 @@ use gonogo::release::{
     ReleaseId, Revision, SessionId, Start, Step, Via,
 };
 use gonogo::report::audit::audit;
-use gonogo::report::script::{self, Act, Press, ScriptEnd, When};
+use gonogo::report::script::{self, Act, Press, ScriptEnd};
 use gonogo::sim::scenario::{self, Scenario};
 use gonogo::sim::{Answer, Deed, Fate, Settings, Theatre, Wire, Witness, build_before};
 use gonogo::world::Clock;
@@ -305,7 +306,7 @@ impl Flight {
             workspace: home.path().join("workspace"),
         };
         let theatre = build_before(settings, eyes.clone()).expect("a world");
-        let acts = scene.scenario.operator.iter().map(act).collect();
+        let acts = script_of(&scene.scenario);
         let start = start(scene, revision);
         Self { theatre, book: Book::default(), eyes, acts, start, sessions: 0, steps, home }
     }
@@ -631,31 +632,5 @@ fn start(scene: &Scene, revision: Revision) -> Start {
         }),
         latches: Vec::new(),
         passed_before: Vec::new(),
-    }
-}
-
-fn act(act: &scenario::Act) -> Act {
-    use scenario::{Press as P, When as W};
-    Act {
-        when: match act.when {
-            W::GateOpen => When::GateOpen,
-            W::AwaitsSwitch => When::AwaitsSwitch,
-            W::Switched => When::Switched,
-            W::Held => When::Held,
-            W::Ended => When::Ended,
-        },
-        wait: Duration::from_secs(act.wait_s),
-        press: match act.press {
-            P::Approve => Press::Approve,
-            P::Reject => Press::Reject,
-            P::Switch => Press::Switch,
-            P::RollBack => Press::RollBack,
-            P::Retry => Press::Retry,
-            P::Override => Press::Override,
-            P::Restore => Press::Restore,
-            P::UndoRestore => Press::UndoRestore,
-            P::Abort => Press::Abort,
-        },
-        comment: Scenario::comment(act),
     }
 }

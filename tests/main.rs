@@ -17,6 +17,7 @@ mod panes;
 mod plain;
 mod pty;
 mod readers;
+mod rehearsal;
 mod replay;
 mod report;
 mod run;

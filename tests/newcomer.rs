@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
-use clap::Parser as _;
-use gonogo::cli::prepare;
-use gonogo::config::args::{Args, Sub};
-use gonogo::config::{Paths, rehearsal};
-use gonogo::release::{Event, Person, Principal, Via, Way};
+use gonogo::release::{Event, Way};
 use gonogo::sim::Theatre;
-use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
+use gonogo::tui::Cockpit;
+
+use crate::rehearsal::{Staged, principal, settings, stage};
 
 struct Newcomer {
     cockpit: Cockpit,
@@ -20,33 +18,9 @@ struct Newcomer {
 }
 
 fn sit_down(scenario: &str) -> Newcomer {
-    let home = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| home.path().join(name);
-    let paths = Paths {
-        config: at("config"),
-        state: at("state"),
-        cache: at("cache"),
-        runtime: at("runtime"),
-    };
-    paths.prepare().expect("folders");
-    let args = Args::try_parse_from(["gonogo", "rehearse", scenario]).expect("arguments");
-    let Some(Sub::Rehearse(args)) = args.command else { panic!("not a rehearsal") };
-    let rehearsal = rehearsal(&args, &paths).expect("a shipped scenario");
-    let person = Person::new("newcomer").expect("a name");
-    let by = Principal { person, via: Via::Cockpit, key: None };
-    let flight = prepare(rehearsal, &paths, &by, 1.0, true).expect("a stage");
-    let settings = Settings {
-        theme: Theme::shipped("dark", Depth::True, false).expect("shipped"),
-        keymap: Keymap::shipped(),
-        principal: by,
-        can_arm: true,
-        database: "shop".to_owned(),
-        mouse: true,
-        bell: true,
-        history: History::default(),
-        library: None,
-        clock: flight.handle.clock().clone(),
-    };
+    let by = principal("newcomer");
+    let Staged { flight, home } = stage(&by, &[scenario]);
+    let settings = settings(by, flight.handle.clock().clone());
     let cockpit = Cockpit::new(flight.handle, settings, (100, 30));
     tokio::spawn(flight.engine.run());
     Newcomer { cockpit, keys: 0, _theatre: flight.theatre, _home: home }

@@ -4,17 +4,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::Parser as _;
-use gonogo::cli::prepare;
-use gonogo::config::args::{Args, Sub};
-use gonogo::config::{Paths, rehearsal};
 use gonogo::engine::handle::{Clock, Follower};
 use gonogo::error::Exit;
-use gonogo::release::{Event, Person, Principal, Via, Way};
+use gonogo::release::{Event, Way};
 use gonogo::report::line::LineSettings;
 use gonogo::report::plain::{PlainSettings, Typed, converse};
 use gonogo::sim::Theatre;
 use tokio::sync::{Notify, mpsc};
+
+use crate::rehearsal::{Staged, principal, stage};
 
 /// A person takes this long from what they hear to the line they type.
 const LISTENS: Duration = Duration::from_millis(400);
@@ -62,22 +60,8 @@ struct Talk {
 }
 
 fn fly(scenario: &str) -> Talk {
-    let home = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| home.path().join(name);
-    let paths = Paths {
-        config: at("config"),
-        state: at("state"),
-        cache: at("cache"),
-        runtime: at("runtime"),
-    };
-    paths.prepare().expect("folders");
-    let args = ["gonogo", "rehearse", scenario, "--plain"];
-    let args = Args::try_parse_from(args).expect("arguments");
-    let Some(Sub::Rehearse(args)) = args.command else { panic!("not a rehearsal") };
-    let rehearsal = rehearsal(&args, &paths).expect("a shipped scenario");
-    let person = Person::new("mira").expect("a name");
-    let by = Principal { person, via: Via::Cockpit, key: None };
-    let flight = prepare(rehearsal, &paths, &by, 1.0, true).expect("a stage");
+    let by = principal("mira");
+    let Staged { flight, home } = stage(&by, &[scenario, "--plain"]);
     let clock = flight.handle.clock().clone();
     let settings = PlainSettings {
         principal: by,

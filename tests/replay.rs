@@ -4,22 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser as _;
-use gonogo::cli::prepare;
-use gonogo::config::args::{Args, Sub};
-use gonogo::config::{Paths, rehearsal};
 use gonogo::engine::handle::{Clock, Tape};
-use gonogo::release::{Ask, Clean, Command, Fault, Person, Principal, Record, ReleaseId, Via};
+use gonogo::release::{Ask, Clean, Command, Fault, Record, ReleaseId};
 use gonogo::report::control::control;
 use gonogo::report::line::{self, LineSettings};
 use gonogo::report::postmortem::postmortem;
 use gonogo::report::{script, words};
-use gonogo::tui::{Cockpit, Depth, History, Keymap, Settings, Theme};
+use gonogo::tui::Cockpit;
 
-fn person() -> Principal {
-    let person = Person::new("mira").expect("a name");
-    Principal { person, via: Via::Cockpit, key: None }
-}
+use crate::rehearsal::{Staged, principal, settings, stage};
 
 /// A rehearsal as its scripted operator flew it: its records, its faults, its folder.
 struct Flown {
@@ -30,19 +23,7 @@ struct Flown {
 }
 
 async fn flown(scenario: &str) -> Flown {
-    let home = tempfile::tempdir().expect("a directory");
-    let at = |name: &str| home.path().join(name);
-    let paths = Paths {
-        config: at("config"),
-        state: at("state"),
-        cache: at("cache"),
-        runtime: at("runtime"),
-    };
-    paths.prepare().expect("folders");
-    let args = Args::try_parse_from(["gonogo", "rehearse", scenario, "--auto"]).expect("arguments");
-    let Some(Sub::Rehearse(args)) = args.command else { panic!("not a rehearsal") };
-    let rehearsal = rehearsal(&args, &paths).expect("a shipped scenario");
-    let flight = prepare(rehearsal, &paths, &person(), 1.0, false).expect("a stage");
+    let Staged { flight, home } = stage(&principal("mira"), &[scenario, "--auto"]);
     let mut seen = flight.handle.follow();
     let id = flight.handle.release().clone();
     let driving = tokio::spawn(flight.engine.run());
@@ -61,18 +42,7 @@ impl Flown {
     }
 
     fn cockpit(&self, size: (u16, u16)) -> Cockpit {
-        let settings = Settings {
-            theme: Theme::shipped("dark", Depth::True, false).expect("shipped"),
-            keymap: Keymap::shipped(),
-            principal: person(),
-            can_arm: true,
-            database: "shop".to_owned(),
-            mouse: true,
-            bell: true,
-            history: History::default(),
-            library: None,
-            clock: Clock::live(),
-        };
+        let settings = settings(principal("mira"), Clock::live());
         Cockpit::replaying(self.tape(), 10.0, settings, size)
     }
 }
@@ -117,7 +87,7 @@ async fn nothing_can_be_asked_of_a_replay() {
     cockpit.expect("approve refused: this is a replay");
     let tape = flown.tape();
     let ask = Ask::Approve { comment: Clean::default() };
-    let refused = tape.handle().ask(Command { by: person(), seen: None, ask }).await;
+    let refused = tape.handle().ask(Command { by: principal("mira"), seen: None, ask }).await;
     assert!(refused.expect_err("a replay").to_string().starts_with("this is a replay"));
 }
 

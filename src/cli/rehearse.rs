@@ -86,7 +86,7 @@ pub fn prepare(
     let journal = Journal::create(&folder, id.clone(), driver)?;
     let revision = revision(&rehearsal)?;
     let start = start(&rehearsal, &revision, attended);
-    let acts = rehearsal.scenario.operator.iter().map(act).collect();
+    let acts = script_of(&rehearsal.scenario);
     let steps = folder.join("steps");
     let theatre = build(Settings {
         release: id,
@@ -325,6 +325,11 @@ fn start(rehearsal: &Rehearsal, revision: &Revision, attended: bool) -> Start {
         plan,
         policy,
     }
+}
+
+/// What a scenario's operator does, as the script that is played.
+pub fn script_of(scenario: &Scenario) -> Vec<Act> {
+    scenario.operator.iter().map(act).collect()
 }
 
 fn act(act: &scenario::Act) -> Act {

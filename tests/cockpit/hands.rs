@@ -223,7 +223,7 @@ async fn releases_are_listed_compared_and_opened_and_the_way_home_is_there() {
 async fn without_a_release_the_cockpit_begins_with_the_list() {
     let none = ReleaseId::new("none").expect("an id");
     let handle = Handle::past(none, [], Clock::live(), "nowhere".into());
-    let mut settings = super::settings(Clock::live());
+    let mut settings = super::settings(super::principal("mira"), Clock::live());
     settings.library = Some(Arc::new(Past));
     let mut cockpit = Cockpit::new(handle, settings, (80, 24));
     cockpit.until("r-9").await.expect("no release is shown").expect_no("NEXT");
