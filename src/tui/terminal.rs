@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use crossterm::cursor::Show;
+use crossterm::cursor::{Hide, Show};
 use crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
     Event,
@@ -128,7 +128,8 @@ fn enter(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
     let mut out = stdout();
-    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste);
+    // The cursor goes before the first frame comes, which may take more than one write.
+    let entered = execute!(out, EnterAlternateScreen, Hide, EnableBracketedPaste);
     let entered =
         entered.and_then(|()| if mouse { execute!(out, EnableMouseCapture) } else { Ok(()) });
     entered.inspect_err(|_| give_back())
