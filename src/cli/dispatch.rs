@@ -9,7 +9,7 @@ use color_eyre::eyre::{Report, WrapErr as _};
 
 use super::reach::Local;
 use super::replay::Stage;
-use super::run::{Follow, exit_of, follow, late, start};
+use super::run::{Follow, Started, exit_of, follow, late, start};
 use super::timeline::Form;
 use super::{ask, engine, plain, rehearse};
 use crate::config::args::{self, Args, Look, Sub};
@@ -227,19 +227,24 @@ fn run(args: &args::Run, paths: &Paths, look: &Look) -> Result<Exit, Report> {
     let talks = args.plain && plain::can_be_asked();
     let attended = (on_terminal() && !args.plain || talks) && !args.json && !args.detach;
     let runtime = runtime()?;
-    let id = runtime.block_on(start(&local, args, &repository, config::environment(), attended))?;
+    let starting = start(&local, args, &repository, config::environment(), attended);
+    let Started { id, engine } = runtime.block_on(starting)?;
     if attended && talks {
         return talk(&local, &id, look);
     }
     if attended {
         return watch(&local, &id, look);
     }
-    let how = match (args.detach, args.json) {
-        (true, _) => Follow::Detached,
-        (false, true) => Follow::Json,
-        (false, false) => Follow::Lines,
-    };
-    let exit = runtime.block_on(follow(&local, &id, how, &mut std::io::stdout()))?;
+    let mut out = std::io::stdout();
+    if args.detach {
+        writeln!(out, "{id} goes on by itself; gonogo attach {id} shows it")?;
+        return Ok(Exit::Released);
+    }
+    let how = if args.json { Follow::Json } else { Follow::Lines };
+    let exit = runtime.block_on(async {
+        let handle = local.wait_for(&id, super::reach::DRIVE, engine.as_ref()).await?;
+        follow(handle, how, &mut out).await
+    })?;
     detached(&id, exit);
     Ok(exit)
 }
@@ -267,8 +272,8 @@ fn attach(args: args::Attach, paths: &Paths, look: &Look) -> Result<Exit, Report
         if let Some(result) = entry.result.filter(|_| !entry.driven) {
             return late(&local, &id, &result, how, &mut std::io::stdout());
         }
-        local.reach(&id, super::reach::DRIVE).await?;
-        follow(&local, &id, how, &mut std::io::stdout()).await
+        let handle = local.reach(&id, super::reach::DRIVE).await?;
+        follow(handle, how, &mut std::io::stdout()).await
     })?;
     detached(&id, exit);
     Ok(exit)

@@ -13,7 +13,7 @@ use crate::error::{Exit, Failure};
 use crate::journal::{FindError, Library};
 use crate::release::{Clean, Person, ReleaseId};
 use crate::world::Clock;
-use crate::world::shell::{Detach, DetachError, detach};
+use crate::world::shell::{Detach, DetachError, Process, detach};
 
 /// How long a new engine may take until it answers.
 const COMES_UP: Duration = Duration::from_secs(20);
@@ -77,8 +77,8 @@ impl Local {
                     let hint = format!("see gonogo show {id}");
                     return Err(Failure::new(Exit::Refused, ended).with_hint(hint).into());
                 }
-                self.start_engine(id).await?;
-                self.wait_for(id, wants).await
+                let engine = self.start_engine(id).await?;
+                self.wait_for(id, wants, engine.as_ref()).await
             }
             Err(error) => Err(Failure::new(Exit::Unreachable, format!("failed to {error}")).into()),
         }
@@ -99,8 +99,9 @@ impl Local {
         connect(&self.socket(id), attaching).await
     }
 
-    /// Starts the engine of a release in a process and a session of its own.
-    pub(super) async fn start_engine(&self, id: &ReleaseId) -> Result<(), Report> {
+    /// Starts the engine of a release in a process and a session of its own; none when it is gone
+    /// again.
+    pub(super) async fn start_engine(&self, id: &ReleaseId) -> Result<Option<Process>, Report> {
         let folder = self.library().folder(id);
         // What the last one said is not why this one is gone.
         forget_last_words(&folder)?;
@@ -110,28 +111,47 @@ impl Local {
         let what = Detach::new(self.exe.clone(), args, log, &name);
         match detach(&what, &self.clock).await {
             // One that leaves at once may have found another that drives: who waits will see.
-            Ok(_) | Err(DetachError::Ended { .. }) => Ok(()),
+            Ok(engine) => Ok(Some(engine.process)),
+            Err(DetachError::Ended { .. }) => Ok(None),
             Err(error) => Err(Failure::new(Exit::Unreachable, format!("failed to {error}")).into()),
         }
     }
 
     /// Waits until a new engine answers, or says why it does not.
-    pub(super) async fn wait_for(&self, id: &ReleaseId, wants: Wants) -> Result<Handle, Report> {
+    pub(super) async fn wait_for(
+        &self,
+        id: &ReleaseId,
+        wants: Wants,
+        engine: Option<&Process>,
+    ) -> Result<Handle, Report> {
         let up = async {
             loop {
+                // Looked at first: what is found of it after its end is all there will ever be.
+                let gone = !engine.is_some_and(Process::is_alive) && !self.is_driven(id);
                 match self.connect(id, wants).await {
-                    Ok(handle) => return Ok(handle),
+                    Ok(handle) => return Ok(Some(handle)),
                     Err(ConnectError::NoSocket(_) | ConnectError::Dead(_)) => {}
                     Err(error) => return Err(error),
                 }
-                self.clock.sleep(LOOK_EVERY).await;
                 if let Some(said) = self.last_words(id) {
                     return Err(ConnectError::Refused { why: said });
                 }
+                if gone {
+                    return Ok(None);
+                }
+                self.clock.sleep(LOOK_EVERY).await;
             }
         };
+        let log = self.library().folder(id).join("engine.log");
+        let unreachable = |what: &str, hint: &str| {
+            let text = format!("the engine of {id} {what}; see {}", log.display());
+            Failure::new(Exit::Unreachable, text).with_hint(format!("gonogo attach {id} {hint}"))
+        };
         match self.clock.within(COMES_UP, up).await {
-            Some(Ok(handle)) => Ok(handle),
+            Some(Ok(Some(handle))) => Ok(handle),
+            Some(Ok(None)) => {
+                Err(unreachable("ended before it answered", "starts it again").into())
+            }
             Some(Err(ConnectError::Refused { why })) => {
                 Err(Failure::new(Exit::Refused, why.as_str().to_owned()).into())
             }
@@ -140,13 +160,13 @@ impl Local {
                 let what = format!("failed to {error}");
                 Err(Failure::new(Exit::Unreachable, what).with_hint(hint).into())
             }
-            None => {
-                let log = self.library().folder(id).join("engine.log");
-                let text = format!("the engine of {id} does not answer; see {}", log.display());
-                let hint = format!("gonogo attach {id} starts it again");
-                Err(Failure::new(Exit::Unreachable, text).with_hint(hint).into())
-            }
+            None => Err(unreachable("does not answer", "starts it again").into()),
         }
+    }
+
+    /// Whether some engine holds the journal.
+    fn is_driven(&self, id: &ReleaseId) -> bool {
+        self.library().entry(id).driven
     }
 
     /// Why an engine that is gone again is gone: it leaves its error in a file.

@@ -11,15 +11,13 @@ use super::timeline::Form;
 use crate::config::args::Run;
 use crate::config::{self, Ready};
 use crate::engine::Job;
-use crate::engine::handle::socket::Wants;
 use crate::engine::handle::{Handle, Link};
 use crate::error::{Exit, Failure};
 use crate::journal::{Holder, LockError, Place, Wanted};
 use crate::release::{Clean, Release, ReleaseId, ReleaseResult};
 use crate::report::line::LineSettings;
 use crate::report::{json, line};
-use crate::world::shell::Shell;
-use crate::world::shell::clean_env;
+use crate::world::shell::{Process, Shell, clean_env};
 use crate::world::workspace::Workspace;
 use crate::world::{disk, machine};
 
@@ -33,8 +31,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) enum Follow {
     Lines,
     Json,
-    /// Not at all: it goes on by itself.
-    Detached,
+}
+
+/// A release that was started, and the process of its engine; none when that is gone again.
+pub(super) struct Started {
+    pub(super) id: ReleaseId,
+    pub(super) engine: Option<Process>,
 }
 
 /// Starts a release of the repository at `repository`; the caller follows it.
@@ -44,7 +46,7 @@ pub(super) async fn start(
     repository: &Path,
     env: impl IntoIterator<Item = (String, String)>,
     attended: bool,
-) -> Result<ReleaseId, Report> {
+) -> Result<Started, Report> {
     let env = clean_env(env, []);
     let shell = Shell::new(local.exe.clone(), local.clock.clone());
     let git = Workspace::new(shell, env.clone());
@@ -86,8 +88,8 @@ pub(super) async fn start(
     };
     let folder = library.folder(&id);
     job.write(&folder)?;
-    local.start_engine(&id).await?;
-    Ok(id)
+    let engine = local.start_engine(&id).await?;
+    Ok(Started { id, engine })
 }
 
 /// Looks whether the environment is free. A release that has ended keeps it for a moment, for
@@ -180,20 +182,14 @@ pub(super) fn late(
 
 /// Follows a release without a cockpit until it ends; an interrupt detaches.
 pub(super) async fn follow(
-    local: &Local,
-    id: &ReleaseId,
+    handle: Handle,
     how: Follow,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
-    if how == Follow::Detached {
-        writeln!(out, "{id} goes on by itself; gonogo attach {id} shows it")?;
-        return Ok(Exit::Released);
-    }
-    let handle: Handle = local.wait_for(id, Wants::Drive).await?;
     let following = async {
         match how {
             Follow::Json => json::follow(handle, out, false).await,
-            Follow::Lines | Follow::Detached => {
+            Follow::Lines => {
                 let mut settings = LineSettings::new(|release, link| exit_of(release, link).code());
                 settings.columns = machine::terminal_columns();
                 line::follow(handle, out, settings).await

@@ -34,7 +34,7 @@ impl Release {
             Event::ReleaseStarted { start } => self.on_started(start, record),
             Event::SessionOpened { session, host, pid, .. } => {
                 self.session = Some(Session { id: session.clone(), host: host.clone(), pid: *pid });
-                self.on_session();
+                self.on_session(seq);
             }
             // The line was never acknowledged, so nothing followed from it.
             Event::TailRepaired { .. } => {}
@@ -135,7 +135,7 @@ impl Release {
     }
 
     /// Whatever is owed at this moment was owed by a session that is gone.
-    fn on_session(&mut self) {
+    fn on_session(&mut self, seq: Seq) {
         self.doubts.clear();
         for (key, effect) in owed(self) {
             match effect.after_crash() {
@@ -144,6 +144,10 @@ impl Release {
                 AfterCrash::Hold => drop(self.doubts.insert(key, Doubt::Hold)),
             }
         }
+        // The way back is the one act that may run unrecorded, so only the Services can tell.
+        let leads_on = self.rollout.order.as_ref().is_none_or(|order| order.way == Way::Forward);
+        let left = self.is_switched() || self.rollout.order.is_some();
+        self.rollout.unlooked = (left && leads_on && self.rollout.from.is_some()).then_some(seq);
     }
 
     fn set_step(&mut self, id: &StepId, seq: Seq, change: impl FnOnce(&mut StepState)) {
@@ -204,6 +208,10 @@ impl Release {
     }
 
     fn on_observed(&mut self, key: &EffectKey, seen: &Seen) {
+        if self.rollout.unlooked.is_some_and(|seq| *key == EffectKey::rule(seq)) {
+            self.rollout.unlooked = None;
+            return;
+        }
         match seen {
             Seen::Unknown { .. } => drop(self.doubts.insert(key.clone(), Doubt::Hold)),
             Seen::Done { .. } | Seen::NotDone | Seen::Partial { .. } | Seen::StillGoing => {
@@ -262,6 +270,7 @@ impl Release {
             Event::RollbackOrdered { to, reason } => {
                 self.rollout.order = Some(order(record, Some(to.other()), *to, Way::Back));
                 self.rollout.rollback_reason = Some(reason.clone());
+                self.rollout.unlooked = None;
                 self.hold = None;
                 self.cancel_running("the release is rolled back", now_ms);
             }

@@ -79,6 +79,8 @@ pub enum Effect {
     },
     /// Measure one window of the slot that serves.
     MeasureWindow { slot: Slot, window_s: u64 },
+    /// Look whether an earlier session moved traffic back to a slot and could not record it.
+    FindRollback { to: Slot },
     /// Do with the failed slot what the policy says.
     TidySlot { slot: Slot },
     /// One phase of a database restore.
@@ -128,6 +130,7 @@ impl Effect {
             Self::JudgeGate { .. }
             | Self::DrawUpCard { .. }
             | Self::MeasureWindow { .. }
+            | Self::FindRollback { .. }
             // A message twice is better than a message never.
             | Self::Notify { .. } => AfterCrash::Rerun,
             Self::RunCommand { .. } | Self::SwitchTraffic { .. } | Self::TidySlot { .. } => {
@@ -190,6 +193,10 @@ pub enum Outcome {
     },
     Measured {
         evidence: Evidence,
+    },
+    /// The rollback of which only the Services know: who, when and why; none when there is none.
+    RollbackFound {
+        trace: Option<Clean>,
     },
     Tidied {
         what: Clean,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::state::{Doubt, StepStatus};
 use super::{
     AfterRollback, Attempt, BuiltIn, BuiltInJob, Cause, Effect, EffectKey, Release, StageState,
-    Start, Step, card,
+    Start, Step, Way, card,
 };
 
 /// Every effect that should be under way.
@@ -21,6 +21,7 @@ pub fn owed(release: &Release) -> BTreeMap<EffectKey, Effect> {
         owe_tidying(release, start, &mut owed);
     }
     // The way back and a restore stay open after the release has ended.
+    owe_look(release, &mut owed);
     owe_switch(release, start, &mut owed);
     owe_restore(release, &mut owed);
     for (seq, (title, body)) in &release.untold {
@@ -115,8 +116,18 @@ fn owe_card(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, Eff
     }
 }
 
+fn owe_look(release: &Release, owed: &mut BTreeMap<EffectKey, Effect>) {
+    if let (Some(seq), Some(to)) = (release.rollout.unlooked, release.rollout.from) {
+        owed.insert(EffectKey::rule(seq), Effect::FindRollback { to });
+    }
+}
+
 fn owe_switch(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, Effect>) {
     let Some(order) = &release.rollout.order else { return };
+    if order.way == Way::Forward && release.rollout.unlooked.is_some() {
+        // What was rolled back unrecorded must not be switched to again.
+        return;
+    }
     owed.insert(
         order.key.clone(),
         Effect::SwitchTraffic {

@@ -142,6 +142,8 @@ pub struct Rollout {
     pub proof: Option<TrafficProof>,
     pub latch: Option<Latch>,
     pub tidied: bool,
+    /// The session that has still to look whether one before it rolled back unrecorded.
+    pub unlooked: Option<Seq>,
     /// The newest record that concerns the traffic.
     pub changed: Seq,
 }

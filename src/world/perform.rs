@@ -39,6 +39,7 @@ pub async fn perform(
         Effect::MeasureWindow { slot, window_s } => {
             window::measure(world, slot, window_s, reporter).await
         }
+        Effect::FindRollback { to } => traffic::find_rollback(world, to, reporter).await,
         Effect::TidySlot { slot } => traffic::tidy(world, slot).await,
         Effect::Restore { backup, phase } => {
             database::restore(world, &backup, phase, reporter).await

@@ -306,6 +306,7 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
         (Effect::MeasureWindow { slot, window_s }, mood) => {
             Outcome::Measured { evidence: evidence(*slot, *window_s, mood) }
         }
+        (Effect::FindRollback { .. }, _) => Outcome::RollbackFound { trace: None },
         (Effect::TidySlot { .. }, _) => Outcome::Tidied { what: clean("scaled down") },
         (Effect::Restore { phase, .. }, Mood::Good) => Outcome::Restored {
             report: Box::new(RestoreReport {

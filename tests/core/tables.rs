@@ -1,8 +1,8 @@
 //! Single decisions, written down: what is asked or answered, and what follows.
 
 use gonogo::release::{
-    Ask, Effect, Event, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen, Slot, StepEnd,
-    StepResult, Timer, Verdict, due, judge_window, owed,
+    Ask, Clean, Effect, EffectKey, Event, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen,
+    Slot, StepEnd, StepResult, Timer, Verdict, Way, due, judge_window, owed,
 };
 
 use super::model::{Model, Mood, clean, evidence, policy, start};
@@ -295,6 +295,10 @@ fn a_crash_looks_before_it_repeats() {
     let mut model = at_the_switch();
     model.ask("ada", Ask::Switch { to: Slot::Blue }).expect("a switch");
     model.open(None);
+    let (look, _) = the_look(&model);
+    let is_switch = |(_, effect): &(_, Effect)| matches!(effect, Effect::SwitchTraffic { .. });
+    assert!(!model.owed().iter().any(is_switch), "not before the look for a rollback");
+    found(&mut model, look, None);
     let (key, effect) = model
         .owed()
         .into_iter()
@@ -306,6 +310,49 @@ fn a_crash_looks_before_it_repeats() {
     assert!(model.release.is_switched());
     let switches = model.kinds().iter().filter(|kind| **kind == "traffic_switched").count();
     assert_eq!(switches, 1);
+}
+
+/// The look for a rollback that no journal knows.
+fn the_look(model: &Model) -> (EffectKey, Effect) {
+    let look = |(_, effect): &(_, Effect)| matches!(effect, Effect::FindRollback { .. });
+    model.owed().into_iter().find(look).expect("a look is owed")
+}
+
+fn found(model: &mut Model, look: EffectKey, trace: Option<Clean>) {
+    let outcome = Outcome::RollbackFound { trace };
+    model.input(Input::Answered(look, outcome)).expect("answers are never refused");
+}
+
+#[test]
+fn f4_a_rollback_that_was_not_recorded_is_recorded_by_the_next_session_and_ended() {
+    for recorded in [true, false] {
+        let mut model = if recorded { under_watch() } else { at_the_switch() };
+        if !recorded {
+            model.ask("ada", Ask::Switch { to: Slot::Blue }).expect("a switch");
+        }
+        model.open(None);
+        let (look, effect) = the_look(&model);
+        assert_eq!(effect, Effect::FindRollback { to: Slot::Green });
+        let trace = Some(clean("ordered by ada at 3 and not recorded then: it burns"));
+        found(&mut model, look, trace);
+        let order = model.release.rollout.order.clone().expect("an order");
+        assert_eq!((order.to, order.way), (Slot::Green, Way::Back));
+        model.settle(Mood::Good);
+        assert!(!model.release.is_switched());
+        let reason = "ordered by ada at 3 and not recorded then: it burns".into();
+        assert_eq!(model.release.result, Some(ReleaseResult::RolledBack { reason }));
+    }
+}
+
+#[test]
+fn a_session_that_finds_no_rollback_looks_once() {
+    let mut model = under_watch();
+    model.open(None);
+    let (look, _) = the_look(&model);
+    found(&mut model, look, None);
+    assert!(model.release.is_switched());
+    let look = |(_, effect): &(_, Effect)| matches!(effect, Effect::FindRollback { .. });
+    assert!(!model.owed().iter().any(look));
 }
 
 #[test]

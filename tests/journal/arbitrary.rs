@@ -428,6 +428,7 @@ fn outcome() -> Any<Outcome> {
         card().prop_map(|card| Outcome::CardDrawn(Box::new(card))),
         (proof(), any::<u64>()).prop_map(|(proof, took_ms)| Outcome::Switched { proof, took_ms }),
         evidence().prop_map(|evidence| Outcome::Measured { evidence }),
+        of(clean()).prop_map(|trace| Outcome::RollbackFound { trace }),
         clean().prop_map(|what| Outcome::Tidied { what }),
         restore_report().prop_map(|report| Outcome::Restored { report: Box::new(report) }),
         (any::<u32>(), few(clean()))

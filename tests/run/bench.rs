@@ -214,10 +214,20 @@ impl Bench {
         self.until("nobody is left", || self.processes().is_empty()).await;
     }
 
+    /// What everybody said so far.
+    fn all_said(&self) -> String {
+        let files = std::fs::read_dir(self.root.path()).expect("a folder").flatten();
+        let of_gonogo = |name: &str| name.starts_with("out.");
+        let files = files.filter(|file| file.file_name().to_str().is_some_and(of_gonogo));
+        let texts = files.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default());
+        texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("---\n")
+    }
+
     /// Waits until `so`; a test that would wait forever fails instead.
     pub(super) async fn until(&self, what: &str, so: impl FnMut() -> bool) {
         until(&self.clock, so).await.unwrap_or_else(|| {
-            panic!("{what}: never came to be; effects {:?}", self.effects());
+            let (effects, said) = (self.effects(), self.all_said());
+            panic!("{what}: never came to be; effects {effects:?}; said:\n{said}");
         });
     }
 }

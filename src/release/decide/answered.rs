@@ -47,6 +47,15 @@ pub(super) fn answered(future: &mut Future, key: &EffectKey, outcome: Outcome) {
         (Effect::MeasureWindow { .. }, Outcome::Measured { evidence }) => {
             window(future, evidence);
         }
+        (Effect::FindRollback { to }, Outcome::RollbackFound { trace: Some(reason) }) => {
+            future.push(Event::RollbackOrdered { to, reason });
+        }
+        (Effect::FindRollback { .. }, Outcome::RollbackFound { trace: None }) => {
+            future.push(Event::EffectObserved { key: key.clone(), seen: Seen::NotDone });
+        }
+        (Effect::FindRollback { .. }, Outcome::Failed { reason }) => {
+            future.push(Event::EffectObserved { key: key.clone(), seen: Seen::Unknown { reason } });
+        }
         (
             Effect::TidySlot { slot },
             Outcome::Tidied { what } | Outcome::Failed { reason: what },

@@ -360,6 +360,7 @@ fn between(release: &Release) -> Next {
         | Effect::BuiltIn { .. }
         | Effect::SwitchTraffic { .. }
         | Effect::MeasureWindow { .. }
+        | Effect::FindRollback { .. }
         | Effect::TidySlot { .. }
         | Effect::Restore { .. }
         | Effect::Notify { .. } => None,

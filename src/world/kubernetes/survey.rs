@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 
-use super::switch::EPOCH_ANNOTATION;
+use super::switch::{ANNOTATION_PREFIX, EPOCH_ANNOTATION};
 use super::{Cluster, ClusterError};
 use crate::release::{
     Clean, DeploymentState, Epoch, ServiceSlot, Serving, Slot, SlotState, Survey,
@@ -96,6 +96,26 @@ impl Cluster {
             }
         }
         Ok(SlotState { deployments })
+    }
+
+    /// What our switches noted on the Services that select `slot`, one map for each, without our
+    /// prefix: `who`, `when`, `way`, …
+    pub async fn notes(
+        &self,
+        namespace: &str,
+        services: &[String],
+        slot: Slot,
+    ) -> Result<Vec<Labels>, ClusterError> {
+        let mut all = Vec::with_capacity(services.len());
+        for service in services {
+            let found = self.find_service(namespace, service).await?;
+            let Some(seen) = found.filter(|seen| seen.slot() == Some(slot)) else { continue };
+            let ours = seen.annotations.into_iter().flatten().filter_map(|(key, value)| {
+                Some((key.strip_prefix(ANNOTATION_PREFIX)?.to_owned(), value))
+            });
+            all.push(ours.collect());
+        }
+        Ok(all)
     }
 
     pub(super) async fn find_service(

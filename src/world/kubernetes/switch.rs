@@ -22,7 +22,7 @@ use crate::release::{Clean, Epoch, ServiceSlot, Slot, TrafficProof};
 pub const EPOCH_ANNOTATION: &str = "gonogo.dev/epoch";
 
 /// What stands before every annotation of ours.
-const ANNOTATION_PREFIX: &str = "gonogo.dev/";
+pub(super) const ANNOTATION_PREFIX: &str = "gonogo.dev/";
 
 /// The field manager of selectors.
 pub(super) const SWITCHER: &str = "gonogo-switch";
@@ -45,7 +45,8 @@ pub struct Switch {
     pub minimum: u32,
     /// App to image of the release; an app that is missing is judged by owner only.
     pub images: BTreeMap<String, String>,
-    /// Further annotations, without our prefix: `who`, `when`, `from`, `release`, `reason`.
+    /// Further annotations, without our prefix: `who`, `when`, `from`, `to`, `way`, `release`,
+    /// `reason`.
     pub notes: BTreeMap<String, String>,
     /// How long the endpoints may take to follow.
     pub prove_within: Duration,
@@ -357,6 +358,7 @@ impl Cluster {
         }
         let mut notes = notes(switch);
         notes.insert(format!("{ANNOTATION_PREFIX}reason"), format!("taken back: {why}"));
+        notes.insert(format!("{ANNOTATION_PREFIX}way"), "taken back".to_owned());
         for one in done.iter().rev() {
             // What selected nothing, or a union, is never written again (I8).
             let Some(slot) = one.before.slot() else {

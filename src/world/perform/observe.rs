@@ -43,6 +43,7 @@ pub async fn observe(world: &World, key: &EffectKey, effect: &Effect) -> Seen {
         | Effect::JudgeGate { .. }
         | Effect::DrawUpCard { .. }
         | Effect::MeasureWindow { .. }
+        | Effect::FindRollback { .. }
         | Effect::Notify { .. } => Seen::NotDone,
     }
 }

@@ -14,6 +14,8 @@ use crate::world::{Reporter, Site, World};
 const FORWARD_LIMIT: Duration = Duration::from_secs(60);
 /// The way back is tried for as long as anybody could still want it.
 const BACK_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// The note that tells a rollback from a switch.
+const BACK: &str = "back";
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long the endpoints may take to follow the Services (fault F33).
 const PROVE_WITHIN: Duration = Duration::from_secs(30);
@@ -27,9 +29,11 @@ pub(super) fn plan(world: &World, site: &Site, effect: &Effect) -> Option<Switch
     let from_label = from.map_or("none", Slot::label).to_owned();
     let mut notes = BTreeMap::from([
         ("release".to_owned(), world.release.to_string()),
-        ("by".to_owned(), by.to_string()),
-        ("at".to_owned(), world.clock.now().wall.to_string()),
+        ("who".to_owned(), by.to_string()),
+        ("when".to_owned(), world.clock.now().wall.to_string()),
         ("from".to_owned(), from_label),
+        ("to".to_owned(), to.label().to_owned()),
+        ("way".to_owned(), if back { BACK } else { "forward" }.to_owned()),
     ]);
     if back {
         notes.insert("reason".to_owned(), reason.to_string());
@@ -123,6 +127,36 @@ async fn look(world: &World, site: &Site, switch: &Switch, why: ClusterError) ->
         SwitchSeen::NotDone | SwitchSeen::Partial { .. } => Try::NotDone(because(why)),
         SwitchSeen::Unknown { reason } => Try::InDoubt(reason),
     }
+}
+
+/// Looks for a rollback of this release that only the Services know, for as long as it takes: a
+/// cluster that cannot be asked has not said no.
+pub(super) async fn find_rollback(world: &World, to: Slot, reporter: &Reporter) -> Outcome {
+    let Ok(site) = site(world) else { return Outcome::RollbackFound { trace: None } };
+    loop {
+        match site.cluster.notes(&site.production, &site.services, to).await {
+            Ok(notes) => {
+                let trace = notes.iter().find_map(|notes| trace_of(world, notes));
+                return Outcome::RollbackFound { trace };
+            }
+            Err(error) if !error.may_have_landed() => {
+                return Outcome::Failed { reason: because(error) };
+            }
+            Err(error) => reporter.say(&format!("looking who serves again: {error}")),
+        }
+        world.clock.sleep(AGAIN_AFTER).await;
+    }
+}
+
+/// Who rolled this release back, when and why, from the notes that the switch left on a Service.
+fn trace_of(world: &World, notes: &BTreeMap<String, String>) -> Option<Clean> {
+    let note = |key: &str| notes.get(key).map(String::as_str);
+    let ours = note("release") == Some(world.release.as_str()) && note("way") == Some(BACK);
+    ours.then(|| {
+        let said = |key| note(key).filter(|text| !text.is_empty()).unwrap_or("not said");
+        let (who, when, why) = (said("who"), said("when"), said("reason"));
+        Clean::new(&format!("ordered by {who} at {when} and not recorded then: {why}"))
+    })
 }
 
 /// Who answers now.

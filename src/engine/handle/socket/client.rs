@@ -80,7 +80,8 @@ async fn greeting(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(ConnectError::NoSocket(path.to_owned()));
         }
-        Err(error) if is_gone(&error) => return Err(dead()),
+        // One that is killed while it takes the connection resets it.
+        Err(error) if is_gone(&error) || is_hung_up(&error) => return Err(dead()),
         Err(error) => return Err(failed(error)),
     };
     let owner = stream.peer_cred().map_err(failed)?.uid();
