@@ -276,6 +276,12 @@ impl Disk {
         fs::remove_file(path)
     }
 
+    /// Gives a file a second name, which must be free.
+    pub(super) fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.pass(Call::Rename)?;
+        fs::hard_link(from, to)
+    }
+
     /// Replaces a small file as a whole: readers see the old one or the new one.
     pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let aside = path.with_extension("new");

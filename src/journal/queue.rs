@@ -1,7 +1,8 @@
 //! The line before an environment: whoever came first is let in first.
 //!
 //! A place is a numbered file that its holder keeps locked. The kernel frees it when the holder
-//! dies, so the dead never stand in the way.
+//! dies, so the dead never stand in the way. It is locked before it gets its number: whoever sees
+//! a place that is not locked knows that its holder is gone, and clears it away.
 
 use std::fs::File;
 use std::io;
@@ -32,17 +33,23 @@ pub(super) fn join(
 ) -> Result<Place, LockError> {
     let fail = |source| LockError::Io { environment: environment.clone(), source };
     disk.make_dirs(&folder).map_err(fail)?;
+    let own = folder.join(format!("{}.coming", holder.pid));
+    // One that died here may have left it, as the second name of a place.
+    let _ = disk.remove(&own);
+    let file = disk.create(&own).map_err(fail)?;
+    if !disk.lock(&file).map_err(fail)? {
+        let source = io::Error::other(format!("{} is held by another process", own.display()));
+        return Err(fail(source));
+    }
     loop {
         let number = numbers(disk, &folder).map_err(fail)?.last().map_or(0, |last| last + 1);
         let path = place_path(&folder, number);
-        let file = match disk.create(&path) {
+        match disk.link(&own, &path) {
             // Somebody else took that number in this moment.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             other => other.map_err(fail)?,
-        };
-        if !disk.lock(&file).map_err(fail)? {
-            continue;
         }
+        disk.remove(&own).map_err(fail)?;
         // Without a note the place still counts; the next in line just cannot say whose it is.
         let _ = write_note(disk, &path.with_extension("json"), holder);
         let environment = environment.clone();
@@ -52,12 +59,15 @@ pub(super) fn join(
 
 /// Who stands in the line, first come first; a place without a note stands as none.
 pub(super) fn waiting(disk: &Disk, folder: &Path) -> io::Result<Vec<Option<Holder>>> {
-    Ok(before(disk, folder, u64::MAX)?.into_iter().map(|(_, holder)| holder).collect())
+    Ok(before(disk, folder, None)?.into_iter().map(|(_, holder)| holder).collect())
 }
 
-fn before(disk: &Disk, folder: &Path, own: u64) -> io::Result<Vec<(u64, Option<Holder>)>> {
+/// Who stands in the line, before `own` when that is given. The holder of a place clears the dead
+/// before it away: nobody can take their numbers again while a higher one is there.
+fn before(disk: &Disk, folder: &Path, own: Option<u64>) -> io::Result<Vec<(u64, Option<Holder>)>> {
     let mut line = Vec::new();
-    for number in numbers(disk, folder)?.into_iter().filter(|number| *number < own) {
+    let ahead = |number: &u64| own.is_none_or(|own| *number < own);
+    for number in numbers(disk, folder)?.into_iter().filter(ahead) {
         let path = place_path(folder, number);
         let file = match disk.open_read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -65,6 +75,8 @@ fn before(disk: &Disk, folder: &Path, own: u64) -> io::Result<Vec<(u64, Option<H
         };
         if disk.is_locked(&file)? {
             line.push((number, read_note(disk, &path.with_extension("json"))));
+        } else if own.is_some() {
+            leave(disk, &path);
         }
     }
     Ok(line)
@@ -92,7 +104,7 @@ fn place_path(folder: &Path, number: u64) -> PathBuf {
 impl Place {
     /// Who came before and still waits, first come first.
     pub fn ahead(&self) -> Result<Vec<Option<Holder>>, LockError> {
-        let line = before(&self.disk, &self.folder, self.number);
+        let line = before(&self.disk, &self.folder, Some(self.number));
         let line = line.map_err(|source| {
             let environment = self.environment.clone();
             LockError::Io { environment, source }
@@ -103,9 +115,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let path = place_path(&self.folder, self.number);
-        // What cannot be removed is no longer locked, and so stands in nobody's way.
-        let _ = self.disk.remove(&path.with_extension("json"));
-        let _ = self.disk.remove(&path);
+        leave(&self.disk, &place_path(&self.folder, self.number));
     }
+}
+
+/// Clears a place away. What cannot be removed is not locked, and so stands in nobody's way.
+fn leave(disk: &Disk, path: &Path) {
+    let _ = disk.remove(&path.with_extension("json"));
+    let _ = disk.remove(path);
 }

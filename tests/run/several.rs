@@ -89,6 +89,11 @@ async fn who_queues_is_let_in_in_turn_and_the_dead_stand_in_nobodys_way() {
     dead.signal(Signal::KILL);
     dead.ends().await;
     second.complains("next in line").await;
+    let line = std::fs::read_dir(bench.path("state/environments/production.queue"));
+    let places = line.expect("a line").flatten().map(|entry| entry.file_name());
+    let mut places: Vec<_> = places.map(|name| name.into_string().expect("UTF-8")).collect();
+    places.sort();
+    assert_eq!(places, ["1.json", "1.place"], "the dead are cleared away");
     assert_eq!(bench.effects(), ["build.one", "build.two"], "who waits runs nothing");
     bench.gonogo(&["reject", &id]).await.must(0, &[]);
     run.ends().await.must(3, &[]);
