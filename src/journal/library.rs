@@ -52,6 +52,9 @@ pub struct Started {
     pub branch: Clean,
     pub environment: Clean,
     pub rehearsal: bool,
+    /// Whether it runs to the last stage of its plan, outside of the workspace too: only such a
+    /// release leaves something that serves.
+    pub whole: bool,
 }
 
 /// What a release's last record says.
@@ -284,7 +287,7 @@ impl Library {
         let released = self.list()?.into_iter().filter(|entry| {
             matches!(entry.result, Some(ReleaseResult::Released))
                 && entry.started.as_ref().is_some_and(|started| {
-                    started.environment == *environment && !started.rehearsal
+                    started.environment == *environment && !started.rehearsal && started.whole
                 })
         });
         let newest = released.max_by_key(|entry| entry.newest.as_ref().map(|newest| newest.at));
@@ -517,6 +520,8 @@ fn started(record: &Record) -> Option<Started> {
         branch: start.branch.clone(),
         environment: start.environment.clone(),
         rehearsal: start.rehearsal.is_some(),
+        whole: start.external
+            && start.plan.stages.last().is_some_and(|stage| stage.id == start.until),
     })
 }
 

@@ -111,6 +111,42 @@ async fn what_cannot_be_started_is_said_before_anything_starts() {
 }
 
 #[tokio::test]
+async fn what_serves_gives_the_policy_and_half_a_release_serves_nothing() {
+    let bench = Bench::new().await;
+    let own = bench.repository().join("config/policy.yaml");
+    let commits = async |expires_s: u32| {
+        let text = format!("approval: {{required: 1, expires_s: {expires_s}}}\n");
+        std::fs::write(&own, text).expect("written");
+        bench.plan(&bench.shop()).await;
+    };
+    let shown = async |release: &str| {
+        let said = bench.gonogo(&["show", release]).await;
+        said.must(0, &[]);
+        said.out
+    };
+    // Nothing serves yet, so what is shipped decides, and the revision may only tighten it.
+    commits(900).await;
+    let run = bench.start(&["run"]);
+    run.prints("$ gonogo approve").await;
+    bench.gonogo(&["approve"]).await.must(0, &[]);
+    run.ends().await.must(0, &["RELEASED"]);
+    let first = bench.release().await;
+    assert!(shown(&first).await.contains("the shipped policy, tightened by config/policy.yaml of"));
+    // The next ones ask for more time than what serves now allows. The first of them stops early,
+    // so it serves nothing and its wishes never count.
+    for (until, expires_s) in [("build", 60_000), ("build", 50_000)] {
+        commits(expires_s).await;
+        let run = bench.start(&["run", "--until", until, "--json"]).ends().await;
+        run.must(0, &[]);
+        let release =
+            run.out.split("\"release\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        let shown = shown(release.expect("an id")).await;
+        assert!(shown.contains(", which serves now"), "{shown}");
+        assert!(shown.contains(&format!("expires_s: {expires_s} is looser than 900")), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_revision_may_only_tighten_the_policy_and_reads_why() {
     let bench = Bench::new().await;
     let pinned = bench.path("config/policy.yaml");
