@@ -32,7 +32,7 @@ fn plan() -> Plan {
     plan
 }
 
-fn comment() -> gonogo::release::Clean {
+fn comment() -> Clean {
     clean("because")
 }
 

@@ -1,15 +1,20 @@
 //! Looking before repeating: what became of an effect whose session broke off. Read-only.
 
+use std::time::Duration;
+
 use super::command;
 use super::database::database;
-use super::traffic::{plan, prove};
+use super::traffic::{AGAIN_AFTER, plan, prove};
 use crate::release::{
     BackupId, BuiltIn, Clean, Effect, EffectKey, MigrationClass, Outcome, RestorePhase,
-    RestoreReport, Seen, Slot, StepEnd, StepResult,
+    RestoreReport, Seen, Slot, StepEnd, StepResult, Survey,
 };
-use crate::world::World;
-use crate::world::kubernetes::SwitchSeen;
+use crate::world::kubernetes::{ClusterError, Switch, SwitchSeen};
 use crate::world::shell::StepSeen;
+use crate::world::{Site, World};
+
+/// How long a cluster that cannot be reached is asked who serves.
+const ASKED_FOR: Duration = Duration::from_secs(60);
 
 /// Looks at the world for traces of an effect. Exhaustive: an effect that cannot be observed does
 /// not compile.
@@ -61,7 +66,7 @@ async fn observe_switch(world: &World, effect: &Effect) -> Seen {
         return unknown("the effect is not a switch");
     };
     // The session before ours had the epoch before ours; anything up to ours is our release's.
-    let survey = match site.cluster.survey(&switch.namespace, &switch.services).await {
+    let survey = match surveyed(world, site, &switch).await {
         Ok(survey) => survey,
         Err(error) => return unknown(error),
     };
@@ -81,6 +86,21 @@ async fn observe_switch(world: &World, effect: &Effect) -> Seen {
             Ok(proof) => Seen::Done { outcome: Box::new(Outcome::Switched { proof, took_ms: 0 }) },
             Err(reason) => Seen::Unknown { reason },
         },
+    }
+}
+
+/// Who serves. A cluster that cannot be reached is asked again for a while: a release is not held
+/// for a line that is gone for a moment (fault F37).
+async fn surveyed(world: &World, site: &Site, switch: &Switch) -> Result<Survey, ClusterError> {
+    let limit = u64::try_from(ASKED_FOR.as_millis()).unwrap_or(u64::MAX);
+    let until = world.clock.now().boot_ms.saturating_add(limit);
+    loop {
+        match site.cluster.survey(&switch.namespace, &switch.services).await {
+            Err(error) if error.may_have_landed() && world.clock.now().boot_ms < until => {
+                world.clock.sleep(AGAIN_AFTER).await;
+            }
+            other => return other,
+        }
     }
 }
 

@@ -16,7 +16,7 @@ const FORWARD_LIMIT: Duration = Duration::from_secs(60);
 const BACK_LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// The note that tells a rollback from a switch.
 const BACK: &str = "back";
-const AGAIN_AFTER: Duration = Duration::from_secs(2);
+pub(super) const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long the endpoints may take to follow the Services (fault F33).
 const PROVE_WITHIN: Duration = Duration::from_secs(30);
 
