@@ -111,10 +111,11 @@ impl Popup {
             Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
             Self::Restore(wizard) => wizard.meant(snapshot),
             Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
+            Self::Vote { choice: Some(vote), input, .. } => Some(vote_ask(*vote, input)),
             Self::Help { .. }
             | Self::Debrief { .. }
             | Self::Palette { .. }
-            | Self::Vote { .. }
+            | Self::Vote { choice: None, .. }
             | Self::Line { .. } => None,
         }
     }
@@ -325,17 +326,22 @@ fn vote_key(
             ui.refuse(&not_armed("approve"));
         }
         (Some(vote), KeyCode::Enter) => {
-            let ask = match vote {
-                Vote::Approve => Ask::Approve { comment },
-                Vote::Reject => Ask::Reject { comment },
-                Vote::Defer => Ask::Defer { comment },
-            };
-            return Did::Ask { ask, seen };
+            return Did::Ask { ask: vote_ask(vote, &input), seen };
         }
         _ => {}
     }
     ui.popup = Some(Popup::Vote { choice: next, input, seen });
     Did::Nothing
+}
+
+/// The ask of a vote with the comment that is in the form.
+fn vote_ask(vote: Vote, input: &str) -> Ask {
+    let comment = Clean::new(input.trim());
+    match vote {
+        Vote::Approve => Ask::Approve { comment },
+        Vote::Reject => Ask::Reject { comment },
+        Vote::Defer => Ask::Defer { comment },
+    }
 }
 
 fn confirm_key(ui: &mut Ui, code: KeyCode, ask: Ask, seen: Option<Seq>) -> Did {

@@ -27,12 +27,23 @@ pub fn calls(release: &Release, database: &str, ask: &Ask) -> Vec<Clean> {
             None => shell(format!("gonogo restore --undo --release {id}")),
         },
         Ask::Retry => shell(format!("gonogo retry {id}")),
-        Ask::Approve { .. } => shell(format!("gonogo approve {id}")),
-        Ask::Reject { .. } => shell(format!("gonogo reject {id}")),
-        Ask::Defer { .. } => shell(format!("gonogo defer {id}")),
-        Ask::Override { .. } => shell(format!("gonogo override {id} --comment REASON")),
-        Ask::Abort { .. } => shell(format!("gonogo abort {id}")),
+        Ask::Approve { comment }
+        | Ask::Reject { comment }
+        | Ask::Defer { comment }
+        | Ask::Abort { comment } => shell(format!("gonogo {} {id}{}", ask.word(), with(comment))),
+        Ask::Override { comment } if comment.is_empty() => {
+            shell(format!("gonogo override {id} --comment REASON"))
+        }
+        Ask::Override { comment } => shell(format!("gonogo override {id}{}", with(comment))),
     }
+}
+
+/// A comment as an option, quoted as a shell wants it.
+fn with(comment: &Clean) -> String {
+    if comment.is_empty() {
+        return String::new();
+    }
+    format!(" --comment '{}'", comment.as_str().replace('\'', r"'\''"))
 }
 
 /// What the guarded patches carry besides, known only when they are sent.

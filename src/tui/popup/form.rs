@@ -141,11 +141,13 @@ fn vote(view: &View<'_>, choice: Option<Vote>, input: &str) -> Form {
         Vote::Reject => ("NO-GO, ends the release", "why"),
         Vote::Defer => ("Not now", "until when, or why"),
     };
+    let ask = super::vote_ask(vote, input);
     let lines = vec![
         Line::Strip(
             Strip::of(Role::Strong, format!(" {what}: ")).put(Role::Input, format!("{input}_")),
         ),
-        keys(&[("enter", "votes"), ("esc", "leaves, nothing is recorded")]),
+        text(Role::Dim, super::calls(view.ui, view.snapshot, &ask)),
+        keys(&[("enter", "votes"), COPIES, ("esc", "leaves, nothing is recorded")]),
     ];
     Form::new(&format!("{title}{digest}"), lines)
 }
