@@ -1,8 +1,10 @@
 //! How quick gonogo is. Every figure stands beside a peer or a floor that was measured in the
 //! same run, in turns with it: machines and loads differ, ratios hold.
 //!
-//! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start.
+//! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start,
+//! cockpit.
 
+mod cockpit;
 mod dag;
 mod journal;
 mod logpipe;
@@ -18,17 +20,18 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 const ROUNDS: usize = 5;
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 type Bench = fn() -> Outcome<Vec<Row>>;
 
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("start", start::run),
     ("logpipe", logpipe::run),
     ("journal", journal::run),
     ("dag", dag::run),
     ("step", step::run),
+    ("cockpit", cockpit::run),
 ];
 
 /// One line of the table.
@@ -97,8 +100,13 @@ fn write_line(
 
 fn main() -> ExitCode {
     let asked: Vec<String> = std::env::args().skip(1).collect();
-    if asked.first().is_some_and(|word| word == start::HELLO) {
-        return start::hello();
+    // It is also the peers and the far ends of what it measures.
+    match asked.first().map(String::as_str) {
+        Some(start::HELLO) => return start::hello(),
+        Some(cockpit::HELLO) => return cockpit::hello(),
+        Some(cockpit::ENGINE) => return cockpit::engine(&asked[1..]),
+        Some(cockpit::COCKPIT) => return cockpit::cockpit(&asked[1..]),
+        _ => {}
     }
     // cargo says `--bench` of its own.
     let names: Vec<String> = asked.into_iter().filter(|word| !word.starts_with('-')).collect();

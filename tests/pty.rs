@@ -7,6 +7,7 @@ mod term;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gonogo::tui::{Depth, FirstFrame, Theme};
 use rustix::process::{Pid, Signal, kill_process};
 use term::{Program, Term};
 
@@ -178,6 +179,57 @@ fn f52_reset_repairs_a_terminal_whose_cockpit_was_killed() {
     assert!(term.screen(vt100::Screen::alternate_screen), "nobody repaired it yet");
     // Raw mode is still on, so the line ends as the key sends it; both are sent.
     term.send("\r\n").expect("typed");
+    term.finish().expect("an end");
+    is_given_back(&term, &before);
+}
+
+/// What the next test runs on a terminal: a cockpit that has just opened, and a fault of ours.
+#[test]
+#[ignore = "a part of another test, which starts it on a terminal"]
+fn panic_on_a_terminal() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _within = runtime.enter();
+    let theme = Theme::shipped("dark", Depth::True, false).expect("shipped");
+    let first = FirstFrame { rehearsal: None, what: "opening".to_owned() };
+    let _opened = gonogo::tui::open(&theme, &first).expect("a terminal");
+    panic!("a fault of ours");
+}
+
+#[test]
+fn f52_a_panic_gives_the_terminal_back_and_is_read_on_the_ordinary_screen() {
+    let desk = Desk::new();
+    let this = std::env::current_exe().expect("a path");
+    let test = ["--ignored", "--exact", "pty::panic_on_a_terminal", "--nocapture"];
+    let before = settings_of_a_new_terminal(&desk);
+    let mut term = Term::spawn(&desk.program(&this, &test), (100, 30)).expect("a terminal");
+    term.finish().expect("an end");
+    term.wait_text("a fault of ours", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    is_given_back(&term, &before);
+    term.wait_text("test result: FAILED", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!term.text().contains("opening"), "what was drawn is not left behind");
+}
+
+#[test]
+fn the_mouse_chooses_a_row_and_can_be_given_to_the_terminal() {
+    let desk = Desk::new();
+    let (mut term, before) = desk.rehearse((120, 36));
+    let taken = |on: bool| {
+        move |screen: &vt100::Screen| {
+            (screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None) == on
+        }
+    };
+    term.wait("the mouse", PATIENCE, taken(true)).unwrap_or_else(|error| panic!("{error}"));
+    term.wait_text("11 Cleanup", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    let row = |screen: &vt100::Screen| {
+        screen.rows(0, 60).position(|row| row.contains("11 Cleanup")).expect("the last stage")
+    };
+    // Places are counted from 1 on the wire.
+    let row = term.screen(row) + 1;
+    term.send(&format!("\x1b[<0;12;{row}M\x1b[<0;12;{row}m")).expect("clicked");
+    term.wait_text("Old ReplicaSets", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    term.send("m").expect("typed");
+    term.wait("no mouse", PATIENCE, taken(false)).unwrap_or_else(|error| panic!("{error}"));
+    send(&term, Signal::TERM);
     term.finish().expect("an end");
     is_given_back(&term, &before);
 }

@@ -14,6 +14,8 @@ struct State {
     /// Bytes that were handed over and are not written yet.
     pending: usize,
     failed: Option<io::ErrorKind>,
+    /// Nothing is taken any more.
+    closed: bool,
 }
 
 /// Takes bytes like a terminal would, and hands them over when flushed.
@@ -49,6 +51,13 @@ impl Progress {
         let waited = self.done.wait_timeout_while(state, limit, busy);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.pending == 0
+    }
+
+    /// Takes no frame any more, and waits until those on their way are written, at most for
+    /// `limit`; whether they are.
+    pub(super) fn close(&self, limit: std::time::Duration) -> bool {
+        self.lock().closed = true;
+        self.wait(limit)
     }
 
     /// Waits until everything is written.
@@ -105,6 +114,9 @@ impl Write for Outlet {
         let mut state = self.progress.lock();
         if let Some(kind) = state.failed {
             return Err(kind.into());
+        }
+        if state.closed {
+            return Ok(());
         }
         state.pending += frame.len();
         drop(state);

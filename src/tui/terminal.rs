@@ -1,8 +1,8 @@
 //! The terminal itself: taken over once, given back whatever happens (fault F52).
 
 use std::io::{self, Write as _, stdout};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ use crate::release::Clean;
 
 /// Whether the terminal is ours now.
 static TAKEN: AtomicBool = AtomicBool::new(false);
+/// The way to the terminal while it is ours, for whoever has to close it in a hurry.
+static WAY: Mutex<Option<Progress>> = Mutex::new(None);
 /// Set when the terminal has to be left by whoever reads it.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -52,6 +54,7 @@ impl Screen {
         let open = || {
             let outlet = Outlet::to(stdout())?;
             let progress = outlet.progress();
+            *WAY.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
             let terminal = ratatui::Terminal::new(CrosstermBackend::new(outlet))?;
             Ok(Self { terminal, progress, mouse: false })
         };
@@ -174,13 +177,19 @@ fn cook() -> io::Result<()> {
     Ok(())
 }
 
-/// A panic's message belongs on the ordinary screen.
+/// A panic's message belongs on the ordinary screen, and no frame on top of it. A terminal that
+/// takes nothing any more would hold up whoever writes to it.
 fn restore_on_panic() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            give_back();
+            let way = WAY.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if way.is_none_or(|way| way.close(LAST_FRAME)) {
+                give_back();
+            } else if TAKEN.swap(false, Ordering::SeqCst) {
+                let _ = disable_raw_mode();
+            }
             before(info);
         }));
     });

@@ -1,0 +1,249 @@
+//! The cockpit on a real terminal of 200 by 50, attached over a socket to an engine in another
+//! process: 10,000 pods, and while it is loaded a new picture of them 30 times a second and 100,000
+//! log lines a second. Beside a bare ratatui program under the same load.
+//!
+//! This program is all four: the one that measures, and by a word of its own the engine, the
+//! cockpit and the bare program.
+
+mod far;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use ratatui::backend::CrosstermBackend;
+use ratatui::widgets::Paragraph;
+
+#[path = "../tests/pty/term.rs"]
+#[expect(dead_code, reason = "the tests and the tool for the pictures use the rest of it")]
+mod term;
+
+use super::{Goal, Outcome, Row, median, now};
+use term::{Program, Term};
+
+pub(crate) use far::{COCKPIT, ENGINE, cockpit, engine};
+
+/// The word that makes this program the bare one.
+pub(crate) const HELLO: &str = "hello-keys";
+const KEYS: usize = 300;
+const EVENTS: usize = 40;
+const PATIENCE: Duration = Duration::from_secs(30);
+const IDLE: Duration = Duration::from_secs(10);
+/// The two keys that mean nothing and are told apart in what is said of them.
+const PRESSED: [char; 2] = ['Z', 'V'];
+
+pub(crate) fn run() -> Outcome<Vec<Row>> {
+    let home = tempfile::tempdir()?;
+    let mut engine = Engine::start(home.path())?;
+    let socket = engine.socket.display().to_string();
+    let mut cockpit = Seat::take(&[COCKPIT, &socket], home.path(), "5000/5000")?;
+    let mut bare = Seat::take(&[HELLO], home.path(), "nothing")?;
+
+    let seen = events(&mut engine, &mut cockpit)?;
+    let idle_pct = cockpit.idle_pct()?;
+    let quiet = in_turns(&mut cockpit, &mut bare)?;
+    engine.say("load")?;
+    let loaded = in_turns(&mut cockpit, &mut bare)?;
+    let rss = cockpit.rss_mib()?;
+    engine.say("quiet")?;
+
+    let row = |name, ours, floor, goal| Row {
+        name,
+        ours,
+        floor,
+        unit: "ms",
+        beside: "a bare ratatui program",
+        goal,
+    };
+    let itself = |name, ours, floor, unit| Row {
+        name,
+        ours,
+        floor,
+        unit,
+        beside: "the goal itself",
+        goal: Goal::AtMost(1.0),
+    };
+    let [(p50, p99), (bare_p50, bare_p99)] = loaded.map(percentiles);
+    let [(quiet_p50, _), (bare_quiet_p50, _)] = quiet.map(percentiles);
+    Ok(vec![
+        row("key to frame: quiet, p50", quiet_p50, bare_quiet_p50, Goal::None),
+        row("key to frame: loaded, p50", p50, bare_p50, Goal::AtMost(1.3)),
+        row("key to frame: loaded, p99", p99, bare_p99, Goal::AtMost(1.5)),
+        itself("pod event to painted, p50", median(seen), 35.0, "ms"),
+        itself("attached, 10,000 pods, loaded: RSS", rss, 50.0, "MiB"),
+        itself("attached, 10,000 pods, idle: CPU", idle_pct, 1.0, "%"),
+    ])
+}
+
+/// A program on its terminal, and where it shows which key it took.
+struct Seat {
+    term: Term,
+    at: (u16, u16),
+}
+
+impl Seat {
+    fn take(args: &[&str], home: &Path, ready: &str) -> Outcome<Self> {
+        let env = [
+            ("TERM", "xterm-256color".to_owned()),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("HOME", home.display().to_string()),
+        ];
+        let program = Program {
+            bin: std::env::current_exe()?,
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+            folder: home.to_owned(),
+        };
+        let mut term = Term::spawn(&program, (200, 50))?;
+        term.wait_text(ready, PATIENCE)?;
+        let [first, other] = PRESSED;
+        let said = format!("{first} does nothing");
+        term.send(&first.to_string())?;
+        term.wait_text(&said, PATIENCE)?;
+        let at = term.screen(|screen| find(screen, &said)).ok_or("the key is nowhere")?;
+        term.send(&other.to_string())?;
+        let shown = |screen: &vt100::Screen| shows(screen, at, other);
+        term.wait("the other key", PATIENCE, shown)?;
+        Ok(Self { term, at })
+    }
+
+    /// Milliseconds from a key to the frame that shows it.
+    fn key(&mut self, key: char) -> Outcome<f64> {
+        let at = self.at;
+        let begun = now();
+        self.term.send(&key.to_string())?;
+        self.term.wait("the key", PATIENCE, |screen| shows(screen, at, key))?;
+        Ok(begun.elapsed().as_secs_f64() * 1e3)
+    }
+
+    fn proc(&self, name: &str) -> Outcome<String> {
+        let pid = self.term.pid().ok_or("it has ended")?;
+        Ok(std::fs::read_to_string(format!("/proc/{pid}/{name}"))?)
+    }
+
+    fn rss_mib(&self) -> Outcome<f64> {
+        let status = self.proc("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? / 1024.0)
+    }
+
+    /// Per cent of one processor that it takes while nothing happens.
+    fn idle_pct(&self) -> Outcome<f64> {
+        let ticks = || -> Outcome<f64> {
+            let stat = self.proc("stat")?;
+            let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split(' ').collect();
+            // utime and stime, the 14th and 15th field, behind the name.
+            Ok(fields.get(12).ok_or("stat")?.parse::<f64>()?
+                + fields.get(13).ok_or("stat")?.parse::<f64>()?)
+        };
+        let before = ticks()?;
+        std::thread::sleep(IDLE);
+        // A tick is a hundredth of a second.
+        Ok((ticks()? - before) / IDLE.as_secs_f64())
+    }
+}
+
+fn find(screen: &vt100::Screen, words: &str) -> Option<(u16, u16)> {
+    let (_, columns) = screen.size();
+    screen.rows(0, columns.get()).enumerate().find_map(|(row, text)| {
+        let before = text.find(words)?;
+        let column = text[..before].chars().count();
+        Some((u16::try_from(row).ok()?, u16::try_from(column).ok()?))
+    })
+}
+
+fn shows(screen: &vt100::Screen, (row, column): (u16, u16), key: char) -> bool {
+    screen.cell(row, column).is_some_and(|cell| cell.contents() == key.to_string())
+}
+
+/// Keys on both, in turns and at odd moments; milliseconds of each.
+fn in_turns(ours: &mut Seat, bare: &mut Seat) -> Outcome<[Vec<f64>; 2]> {
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut taken: [Vec<f64>; 2] = Default::default();
+    for press in 0..KEYS {
+        let key = PRESSED[press % 2];
+        for (seat, taken) in [&mut *ours, &mut *bare].into_iter().zip(&mut taken) {
+            std::thread::sleep(Duration::from_millis(random.u64(10..40)));
+            taken.push(seat.key(key)?);
+        }
+    }
+    Ok(taken)
+}
+
+fn percentiles(mut all: Vec<f64>) -> (f64, f64) {
+    all.sort_by(f64::total_cmp);
+    (all[all.len() / 2], all[all.len() * 99 / 100])
+}
+
+/// Milliseconds from a change of one pod, said to the engine, to the frame that shows it.
+fn events(engine: &mut Engine, cockpit: &mut Seat) -> Outcome<Vec<f64>> {
+    let mut random = fastrand::Rng::with_seed(12);
+    let mut taken = Vec::new();
+    for event in 0..EVENTS {
+        std::thread::sleep(Duration::from_millis(random.u64(100..200)));
+        let name = format!("seen{event:03}");
+        let begun = now();
+        engine.say(&format!("pod {name}"))?;
+        cockpit.term.wait_text(&name, PATIENCE)?;
+        taken.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(taken)
+}
+
+/// The engine in its process.
+struct Engine {
+    child: Child,
+    words: ChildStdin,
+    socket: PathBuf,
+}
+
+impl Engine {
+    fn start(home: &Path) -> Outcome<Self> {
+        let socket = home.join("run/engine.sock");
+        #[expect(clippy::disallowed_methods, reason = "the engine is a process")]
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(ENGINE).arg(&socket).arg(home.join("steps")).stdin(Stdio::piped());
+        let mut child = command.spawn()?;
+        let words = child.stdin.take().ok_or("no pipe")?;
+        let begun = now();
+        while !socket.exists() {
+            if begun.elapsed() > PATIENCE {
+                return Err("the engine does not listen".into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Self { child, words, socket })
+    }
+
+    fn say(&mut self, word: &str) -> Outcome<()> {
+        writeln!(self.words, "{word}")?;
+        Ok(self.words.flush()?)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A line that says which key was pressed last: what any ratatui program has to do for a key.
+pub(crate) fn hello() -> ExitCode {
+    let drawn = || -> Outcome<()> {
+        crossterm::terminal::enable_raw_mode()?;
+        let mut out = std::io::stdout();
+        crossterm::execute!(out, crossterm::terminal::EnterAlternateScreen)?;
+        let mut terminal = ratatui::Terminal::new(CrosstermBackend::new(out))?;
+        let mut said = "press a key, nothing else happens".to_owned();
+        loop {
+            terminal.draw(|frame| frame.render_widget(Paragraph::new(&*said), frame.area()))?;
+            if let crossterm::event::Event::Key(key) = crossterm::event::read()? {
+                said = format!("{} does nothing here", key.code);
+            }
+        }
+    };
+    if drawn().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,192 @@
+//! The two other ends: an engine with 10,000 pods in one process, a cockpit in another.
+
+use std::error::Error;
+use std::io::{BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gonogo::engine::handle::socket::{Attaching, Pace, Serving, Wants, connect, serve};
+use gonogo::engine::handle::{Feed, Handle, Live};
+use gonogo::release::{
+    Attempt, Clean, EffectKey, Event, Person, PodRow, Principal, Record, Seq, Slot, StepId, Via,
+};
+use gonogo::tui::{self, Depth, History, Keymap, Settings, Theme};
+use gonogo::world::Clock;
+use gonogo::world::logpipe::{LogLimits, LogSink, Masks, Stream};
+use gonogo::world::machine::user_name;
+use tokio::sync::{mpsc, watch};
+
+pub(crate) const ENGINE: &str = "far-engine";
+pub(crate) const COCKPIT: &str = "far-cockpit";
+const PODS: usize = 10_000;
+const LINES_PER_S: usize = 100_000;
+const STEP: &str = "code.gitleaks";
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+pub(crate) fn engine(args: &[String]) -> ExitCode {
+    done(on_a_runtime(serves(args)))
+}
+
+pub(crate) fn cockpit(args: &[String]) -> ExitCode {
+    done(on_a_runtime(sits(args)))
+}
+
+fn on_a_runtime(work: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+fn done(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The engine's stderr is a terminal or a log; the cockpit's is the screen's own.
+            let _ = writeln!(std::io::stderr(), "failed at the far end: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A release whose first step runs: the beginning of the journal that the tests keep.
+fn records() -> Result<Vec<Arc<Record>>, Box<dyn Error>> {
+    let text = include_str!("../../tests/journals/v1-every-event.jsonl");
+    let first: Record = serde_json::from_str(text.lines().next().ok_or("an empty journal")?)?;
+    let mut second = first.clone();
+    second.seq = Seq(1);
+    second.event = Event::StepStarted { step: StepId::new(STEP)? };
+    Ok(vec![Arc::new(first), Arc::new(second)])
+}
+
+fn pods() -> Vec<PodRow> {
+    let pod = |number: usize| {
+        let blue = number % 2 == 0;
+        let app = if number % 3 == 0 { "frontend" } else { "backend" };
+        let color = if blue { "blue" } else { "green" };
+        PodRow {
+            name: Clean::new(&format!("{app}-{color}-7d9c5f8b6-{number:05}")),
+            app: Clean::new(app),
+            slot: Some(if blue { Slot::Blue } else { Slot::Green }),
+            phase: Clean::new("Running"),
+            ready: true,
+            restarts: 0,
+            created_ms: 1_795_000_000_000,
+        }
+    };
+    (0..PODS).map(pod).collect()
+}
+
+/// Serves the release at a socket, and does what it reads: `pod NAME`, `load`, `quiet`.
+async fn serves(args: &[String]) -> Outcome {
+    let [socket, steps] = args else { return Err("a socket and a folder".into()) };
+    let (socket, steps) = (PathBuf::from(socket), PathBuf::from(steps));
+    let feed = Feed::new();
+    let records = records()?;
+    let release = records[0].release.clone();
+    feed.publish(records);
+    let (inputs, _asks) = mpsc::channel(16);
+    let clock = Clock::live();
+    let handle = Handle::new(release, inputs, Arc::clone(&feed), clock.clone(), steps.clone());
+    let mut live = Live::default();
+    live.telemetry.pods = pods();
+    let live = Arc::new(Mutex::new(live));
+    let loaded = Arc::new(AtomicBool::new(false));
+    let key = EffectKey::step(&StepId::new(STEP)?, Attempt(1));
+    let log = steps.join(key.to_string());
+    std::fs::create_dir_all(&log)?;
+    let (flood, on) = (log.clone(), Arc::clone(&loaded));
+    std::thread::spawn(move || writes(&flood, &on));
+    let show = {
+        let (live, feed, clock) = (Arc::clone(&live), Arc::clone(&feed), clock.clone());
+        move |change: &dyn Fn(&mut PodRow)| {
+            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+            live.telemetry.pods_at_ms = Some(clock.now().wall_ms());
+            if let Some(pod) = live.telemetry.pods.first_mut() {
+                change(pod);
+            }
+            feed.show(live.clone());
+        }
+    };
+    show(&|_| {});
+    let (churn, on) = (show.clone(), Arc::clone(&loaded));
+    std::thread::spawn(move || {
+        loop {
+            if on.load(Ordering::Relaxed) {
+                churn(&|pod| pod.restarts += 1);
+            }
+            std::thread::sleep(Duration::from_millis(33));
+        }
+    });
+    std::thread::spawn(move || {
+        for word in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match word.split_once(' ') {
+                Some(("pod", name)) => show(&|pod| {
+                    pod.name = Clean::new(&format!("backend-blue-{name}"));
+                    pod.ready = false;
+                }),
+                _ => loaded.store(word == "load", Ordering::Relaxed),
+            }
+        }
+    });
+    let (clients, _connected) = watch::channel(0);
+    let build = Clean::new("bench");
+    let serving = Serving { clock, build, clients, pace: Pace::default() };
+    Ok(serve(handle, socket, serving).await?)
+}
+
+/// A flood of lines into the step's log while it is loaded.
+fn writes(folder: &Path, on: &AtomicBool) {
+    let Ok(mut sink) = LogSink::create(folder, Masks::new([]), LogLimits::default()) else {
+        return;
+    };
+    let mut number = 0_u64;
+    loop {
+        std::thread::sleep(Duration::from_millis(10));
+        if !on.load(Ordering::Relaxed) && number > 0 {
+            continue;
+        }
+        let mut chunk = Vec::new();
+        for _ in 0..LINES_PER_S / 100 {
+            number += 1;
+            chunk.extend_from_slice(
+                format!("info compiled chunk {number:09} of the shop in mode production\n")
+                    .as_bytes(),
+            );
+        }
+        sink.feed(Stream::Stdout, number, &chunk);
+    }
+}
+
+/// Sits down at a cockpit of the release at a socket.
+async fn sits(args: &[String]) -> Outcome {
+    let [socket] = args else { return Err("a socket".into()) };
+    let person = Person::new(user_name())?;
+    let attaching = Attaching {
+        clock: Clock::live(),
+        build: Clean::new("bench"),
+        person: person.clone(),
+        wants: Wants::Drive,
+        pace: Pace::default(),
+    };
+    let handle = connect(Path::new(socket), attaching).await?;
+    let settings = Settings {
+        theme: Theme::shipped("dark", Depth::True, false).ok_or("no theme dark")?,
+        keymap: Keymap::shipped(),
+        principal: Principal { person, via: Via::Cockpit, key: None },
+        can_arm: true,
+        database: "shop".to_owned(),
+        clock: Clock::live(),
+        mouse: false,
+        bell: false,
+        history: History::default(),
+        library: None,
+    };
+    tui::run(handle, settings).await?;
+    Ok(())
+}
