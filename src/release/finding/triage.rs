@@ -7,9 +7,11 @@ mod diff;
 mod family;
 mod fold;
 mod remedy;
+mod vex;
 
 pub use cause::{Cause, by_fix};
-pub use diff::{Diff, Status, diff};
+pub use diff::{Diff, Status, diff, diff_keys};
 pub use family::{FAMILIES, Family};
 pub use fold::{Group, fold};
 pub use remedy::{Remedy, smallest};
+pub use vex::{Statement, Statements};

@@ -1,11 +1,16 @@
 //! What is new since a baseline.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::release::{Digest, Finding};
+use crate::release::Finding;
+
+/// Among so many findings of one fingerprint the place is looked for: a report in which all share
+/// one is compared all the same, in time that does not grow with its square.
+const SAME_MAX: usize = 64;
 
 /// How a finding stands to a baseline.
 #[derive(
@@ -53,26 +58,46 @@ impl Diff {
 /// Findings that share a fingerprint are counted: three where there were two are two existing and
 /// one new. Which one is new is told by the place where it can be, else it is the last.
 pub fn diff(now: &[Finding], baseline: &[Finding]) -> Diff {
-    let mut before: HashMap<&Digest, Vec<usize>> = HashMap::with_capacity(baseline.len());
-    for (at, finding) in baseline.iter().enumerate() {
-        before.entry(&finding.fingerprint).or_default().push(at);
+    let key = |finding: &'_ Finding| (finding.fingerprint.clone(), finding.location.clone());
+    let keys = |all: &[Finding]| all.iter().map(key).collect::<Vec<_>>();
+    diff_keys(&keys(now), &keys(baseline))
+}
+
+/// As [`diff`], of findings that are held in another form: each by its fingerprint and its place.
+pub fn diff_keys<F: Eq + Hash, P: Eq>(now: &[(F, P)], baseline: &[(F, P)]) -> Diff {
+    // The first of each fingerprint in the baseline, and the one after each.
+    let mut first: HashMap<&F, usize> = HashMap::with_capacity(baseline.len());
+    let mut next: Vec<Option<usize>> = vec![None; baseline.len()];
+    for (at, (fingerprint, _)) in baseline.iter().enumerate().rev() {
+        next[at] = first.insert(fingerprint, at);
     }
     let mut status = vec![Status::New; now.len()];
+    let mut gone = vec![true; baseline.len()];
     // First those that have not even moved, so that the one at a new place is the new one.
     for still in [true, false] {
-        for (at, finding) in now.iter().enumerate() {
+        for (at, (fingerprint, place)) in now.iter().enumerate() {
             if status[at] == Status::Existing {
                 continue;
             }
-            let Some(left) = before.get_mut(&finding.fingerprint) else { continue };
-            let same = |old: &usize| !still || baseline[*old].location == finding.location;
-            if let Some(found) = left.iter().position(same) {
-                left.remove(found);
-                status[at] = Status::Existing;
+            let mut old = first.get(fingerprint).copied();
+            let mut looked = 0;
+            while let Some(one) = old {
+                looked += 1;
+                if gone[one] && (!still || baseline[one].1 == *place) {
+                    gone[one] = false;
+                    status[at] = Status::Existing;
+                    break;
+                }
+                old = if looked < SAME_MAX || !still { next[one] } else { None };
+            }
+            // What is used up is not looked at again.
+            if let Some(from) = first.get_mut(fingerprint).filter(|_| !still) {
+                while let (false, Some(after)) = (gone[*from], next[*from]) {
+                    *from = after;
+                }
             }
         }
     }
-    let mut fixed: Vec<usize> = before.into_values().flatten().collect();
-    fixed.sort_unstable();
+    let fixed = gone.iter().enumerate().filter(|(_, gone)| **gone).map(|(at, _)| at).collect();
     Diff { now: status, fixed }
 }
