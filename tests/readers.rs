@@ -2,10 +2,12 @@
 
 mod cases;
 mod command;
+mod fuzz;
 mod hostile;
 mod mutate;
 mod native;
 mod real;
+mod stable;
 mod table;
 
 use gonogo::release::ReportFormat::{
