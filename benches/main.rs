@@ -1,9 +1,11 @@
 //! How quick gonogo is. Every figure stands beside a peer or a floor that was measured in the
 //! same run, in turns with it: machines and loads differ, ratios hold.
 //!
-//! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start.
+//! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start,
+//! findings.
 
 mod dag;
+mod findings;
 mod journal;
 mod logpipe;
 mod start;
@@ -23,12 +25,13 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Bench = fn() -> Outcome<Vec<Row>>;
 
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("start", start::run),
     ("logpipe", logpipe::run),
     ("journal", journal::run),
     ("dag", dag::run),
     ("step", step::run),
+    ("findings", findings::run),
 ];
 
 /// One line of the table.
@@ -99,6 +102,17 @@ fn main() -> ExitCode {
     let asked: Vec<String> = std::env::args().skip(1).collect();
     if asked.first().is_some_and(|word| word == start::HELLO) {
         return start::hello();
+    }
+    if let [word, path] = asked.as_slice()
+        && word == findings::PEAK
+    {
+        return match findings::peak(path) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "failed to read {path}: {error}");
+                ExitCode::from(2)
+            }
+        };
     }
     // cargo says `--bench` of its own.
     let names: Vec<String> = asked.into_iter().filter(|word| !word.starts_with('-')).collect();
