@@ -210,16 +210,21 @@ fn listed(triage: &Triage) -> Table {
     table
 }
 
-/// What would make the findings go away, the most useful first.
+/// What would make the findings go away, the most useful first, and which of it has to be done.
 fn fixes(triage: &Triage) -> Table {
-    let mut table = Table::new(&[
-        ("findings", Side::Right),
-        ("cause", Side::Left),
-        ("what removes them", Side::Left),
-    ]);
-    for cause in triage.causes.iter().take(CAUSES_LISTED) {
+    let mut heads =
+        vec![("findings", Side::Right), ("cause", Side::Left), ("what removes them", Side::Left)];
+    let needed = triage.remedy.as_ref().map(|remedy| &remedy.fixes);
+    if needed.is_some() {
+        heads.insert(1, ("needed", Side::Left));
+    }
+    let mut table = Table::new(&heads);
+    for (at, cause) in triage.causes.iter().enumerate().take(CAUSES_LISTED) {
         let fix = cause.fix.as_ref().map_or("nothing that is known", Clean::as_str);
-        table.row([cause.findings.len().to_string(), cause.name.to_string(), fix.to_owned()]);
+        let mut cells = vec![cause.findings.len().to_string()];
+        cells.extend(needed.map(|fixes| if fixes.contains(&at) { "yes" } else { "" }.to_owned()));
+        cells.extend([cause.name.to_string(), fix.to_owned()]);
+        table.row(cells);
     }
     table
 }
@@ -253,6 +258,10 @@ fn sentences(review: &Review, triage: &Triage) -> Vec<String> {
         let found = plural(found as u64, "finding");
         let (things, causes) = (plural(things as u64, "thing"), plural(causes as u64, "cause"));
         lines.push(format!("{found} listed: {things}, {causes}"));
+    }
+    if causes > CAUSES_LISTED {
+        let more = causes - CAUSES_LISTED;
+        lines.push(format!("{} not listed", plural(more as u64, "smaller cause")));
     }
     if let Some(remedy) = &triage.remedy {
         lines.push(remedy.words());
@@ -359,9 +368,13 @@ pub fn json(review: &Review) -> Value {
         });
         value["fixed"] = json!(against.fixed);
     }
-    if let Some(remedy) = &triage.remedy {
+    // Of what is judged, which may be only what is new.
+    let judged = review.triage();
+    if let Some(remedy) = &judged.remedy {
+        let causes = remedy.fixes.iter().filter_map(|at| judged.causes.get(*at));
+        let fixes = causes.map(|cause| json!({"cause": cause.name, "fix": cause.fix}));
         value["remedy"] = json!({
-            "fixes": remedy.fixes, "fewest": remedy.fewest, "over": remedy.over,
+            "fixes": fixes.collect::<Vec<_>>(), "fewest": remedy.fewest, "over": remedy.over,
             "words": remedy.words(),
         });
     }

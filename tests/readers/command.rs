@@ -87,8 +87,15 @@ fn with_a_baseline_only_what_is_new_is_judged() {
     assert!(of(&seen, "existing") > 0 && of(&seen, "new") > 0, "{text}");
     assert_eq!(of(&seen, "existing") + of(&seen, "new"), total);
     // The same against itself passes, unless all are asked for.
-    assert_eq!(asked(&ask(&[whole], whole, false)).0, Exit::Released);
-    assert_eq!(asked(&ask(&[whole], whole, true)).0, Exit::NoGo);
+    let (exit, text) = asked(&ask(&[whole], whole, false));
+    assert_eq!(exit, Exit::Released);
+    assert_eq!(value(&text)["remedy"]["words"], "the limits are kept without a fix");
+    let (exit, text) = asked(&ask(&[whole], whole, true));
+    assert_eq!(exit, Exit::NoGo);
+    let fixes = &value(&text)["remedy"]["fixes"];
+    let lodash = fixes.as_array().expect("a list").iter().find(|f| f["cause"] == "lodash 4.17.15");
+    let fix = lodash.map(|fix| fix["fix"].clone());
+    assert_eq!(fix, Some(json!("update lodash 4.17.15 → 4.17.21")), "{fixes}");
     // What is gone is fixed, as many as are new the other way round.
     let (exit, text) = asked(&ask(&[part], whole, false));
     let back = value(&text);

@@ -221,6 +221,9 @@ impl<'t> Tally<'t> {
     }
 
     pub(super) fn add(&mut self, found: &Found<'_>) {
+        // No tool counts from 0, and no file has so many lines that they do not fit.
+        let line = found.line.filter(|line| (1..=u64::from(u32::MAX)).contains(line));
+        let found = &Found { line, ..*found };
         let count = self.counts.entry(found.severity).or_insert(0);
         *count = count.saturating_add(1);
         let path = relative(found.path, self.origin.root);
