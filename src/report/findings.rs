@@ -287,7 +287,7 @@ fn parts(review: &Review, form: fn(&Table) -> Vec<Clean>) -> Vec<Clean> {
     if !triage.groups.is_empty() {
         part(form(&listed(&triage)));
     }
-    if triage.findings.len() > 1 {
+    if !triage.causes.is_empty() {
         part(form(&fixes(&triage)));
     }
     if !review.aside.is_empty() {
