@@ -2,10 +2,11 @@
 //! same run, in turns with it: machines and loads differ, ratios hold.
 //!
 //! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start,
-//! cockpit.
+//! cockpit, findings.
 
 mod cockpit;
 mod dag;
+mod findings;
 mod journal;
 mod logpipe;
 mod start;
@@ -25,13 +26,14 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Bench = fn() -> Outcome<Vec<Row>>;
 
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 7] = [
     ("start", start::run),
     ("logpipe", logpipe::run),
     ("journal", journal::run),
     ("dag", dag::run),
     ("step", step::run),
     ("cockpit", cockpit::run),
+    ("findings", findings::run),
 ];
 
 /// One line of the table.
@@ -107,6 +109,17 @@ fn main() -> ExitCode {
         Some(cockpit::ENGINE) => return cockpit::engine(&asked[1..]),
         Some(cockpit::COCKPIT) => return cockpit::cockpit(&asked[1..]),
         _ => {}
+    }
+    if let [word, path] = asked.as_slice()
+        && word == findings::PEAK
+    {
+        return match findings::peak(path) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "failed to read {path}: {error}");
+                ExitCode::from(2)
+            }
+        };
     }
     // cargo says `--bench` of its own.
     let names: Vec<String> = asked.into_iter().filter(|word| !word.starts_with('-')).collect();

@@ -32,7 +32,7 @@ pub use effect::{
 };
 pub use event::{Event, FORMAT, GateResult, Hold, Record, Rehearsal, ReleaseResult, Start, Vote};
 pub use evidence::{Evidence, Reading, Rule, RuleVerdict, judge_window};
-pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts};
+pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts, triage};
 pub use gate::{
     Card, CardLine, CardRollout, GateInput, GateVerdict, Judgement, Verdict, card_verdict, judge,
 };

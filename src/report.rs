@@ -17,6 +17,7 @@ mod sarif;
 pub mod script;
 pub mod summary;
 mod table;
+mod vex;
 pub mod words;
 
 pub use commands::commands;

@@ -2,10 +2,12 @@
 
 mod cases;
 mod command;
+mod fuzz;
 mod hostile;
 mod mutate;
 mod native;
 mod real;
+mod stable;
 mod table;
 
 use gonogo::release::ReportFormat::{
@@ -62,41 +64,39 @@ const OLDER: [(ReportFormat, &str); 41] = [
     (KubesecJson, "kubesec/findings.json"),
 ];
 
-/// Every format that has a reader.
-const FORMATS: [ReportFormat; 32] = [
-    Junit,
-    Sarif,
-    CargoJson,
-    TrivyJson,
-    GitleaksJson,
-    KubesecJson,
-    SemgrepJson,
-    CheckovJson,
-    TfsecJson,
-    HadolintJson,
-    ConftestJson,
-    TerraformPlan,
-    TerraformLog,
-    SonarIssues,
-    SonarGate,
-    SonarMeasures,
-    Cyclonedx,
-    Spdx,
-    FlywayJson,
-    CosignJson,
-    JestJson,
-    MochaJson,
-    NewmanJson,
-    PlaywrightJson,
-    Lcov,
-    Cobertura,
-    CoverageSummary,
-    K6Summary,
-    ZapJson,
-    WapitiJson,
-    KubeBenchJson,
-    DefenderJson,
-];
+/// Every format. A new one is in it, or the schema of plans names one that it lacks.
+const FORMATS: [ReportFormat; ReportFormat::ALL.len()] = ReportFormat::ALL;
+
+#[test]
+fn no_format_is_forgotten() {
+    let schema = serde_json::to_value(schemars::schema_for!(ReportFormat)).expect("a schema");
+    let mut named: Vec<String> = Vec::new();
+    let mut todo = vec![&schema];
+    while let Some(value) = todo.pop() {
+        match value {
+            serde_json::Value::Array(all) => todo.extend(all),
+            serde_json::Value::Object(keys) => {
+                named.extend(keys.get("const").and_then(|name| name.as_str()).map(str::to_owned));
+                let listed = keys.get("enum").and_then(|all| all.as_array());
+                let listed = listed.into_iter().flatten().filter_map(|name| name.as_str());
+                named.extend(listed.map(str::to_owned));
+                todo.extend(keys.values());
+            }
+            _ => {}
+        }
+    }
+    let mut all: Vec<String> = FORMATS
+        .iter()
+        .map(|format| serde_json::to_value(format).expect("text").as_str().expect("text").into())
+        .collect();
+    named.sort();
+    all.sort();
+    assert_eq!(named, all);
+    // Each has a recorded report, so that each test of spoilt reports spoils one of it.
+    for format in FORMATS {
+        assert!(fixtures().any(|(own, _)| own == format), "{format:?} has no fixture");
+    }
+}
 
 /// Every recorded report that says what it is.
 fn fixtures() -> impl Iterator<Item = (ReportFormat, &'static str)> {

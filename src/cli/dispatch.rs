@@ -38,7 +38,7 @@ pub fn dispatch(args: Args) -> Result<Exit, Report> {
             tui::reset().wrap_err("failed to repair the terminal")?;
             Ok(Exit::Released)
         }
-        Some(Sub::Findings(args)) => findings(args),
+        Some(Sub::Findings(args)) => findings(args, &paths),
         Some(Sub::Schema(args)) => schema(&args),
         Some(Sub::Completions(args)) => {
             let mut out = std::io::stdout();
@@ -361,7 +361,7 @@ pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
     })
 }
 
-fn findings(args: args::Findings) -> Result<Exit, Report> {
+fn findings(args: args::Findings, paths: &Paths) -> Result<Exit, Report> {
     let fail_on = args.fail_on.map(|limit| match limit {
         args::Limit::Critical => Severity::Critical,
         args::Limit::High => Severity::High,
@@ -374,8 +374,19 @@ fn findings(args: args::Findings) -> Result<Exit, Report> {
         args::Print::Json => Print::Json,
         args::Print::Sarif => Print::Sarif,
         args::Print::Markdown => Print::Markdown,
+        args::Print::Openvex => Print::Openvex,
     };
-    let ask = super::FindingsAsk { files: args.files, read_as: args.read_as, fail_on, form };
+    let ask = super::FindingsAsk {
+        files: args.files,
+        read_as: args.read_as,
+        against: args.against,
+        vex: args.vex,
+        fail_on,
+        all: args.all,
+        form,
+        library: Some(library(paths)),
+        secrets: Some(paths.config.join("secrets")),
+    };
     super::findings(&ask, &mut std::io::stdout())
 }
 

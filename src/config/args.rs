@@ -264,10 +264,27 @@ pub struct Findings {
     /// The format of all of them, as a plan names it: trivy-json, sarif, junit …
     #[arg(long = "as", value_name = "FORMAT")]
     pub read_as: Option<String>,
+    /// A release, by its id or the start of it, or a report file: what is not in it is new
+    ///
+    /// May be given several times. What a tool found there is called fixed only if a report of the
+    /// same tool is given that has looked again.
+    #[arg(long, value_name = "RELEASE|FILE")]
+    pub against: Vec<String>,
     /// End with code 3 if anything is as bad, or was not scanned
+    ///
+    /// With --against only what is new counts, unless --all is given.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<Limit>,
-    /// How to print what was read
+    /// Judge and list existing findings too, not only new ones
+    #[arg(long, requires = "against")]
+    pub all: bool,
+    /// An OpenVEX or CycloneDX document that says which findings do not matter
+    ///
+    /// May be given several times. What is stated as not affected or fixed is counted and listed as
+    /// set aside. A statement counts where its package is the finding's, in the stated version.
+    #[arg(long, value_name = "FILE")]
+    pub vex: Vec<PathBuf>,
+    /// How to print what was read; openvex prints what was set aside
     #[arg(long, value_enum, default_value_t = Print::Table)]
     pub format: Print,
 }
@@ -288,6 +305,7 @@ pub enum Print {
     Json,
     Sarif,
     Markdown,
+    Openvex,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,7 @@
 //! What scanners and tests report, in one model.
 
+pub mod triage;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -148,6 +148,17 @@ impl Digest {
         &self.0
     }
 
+    /// The hash itself; none where the text is no digest, which cannot be.
+    pub fn bytes(&self) -> Option<[u8; 32]> {
+        let hex = self.0.as_bytes().get(7..)?;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let mut bytes = [0; 32];
+        for (at, pair) in hex.chunks_exact(2).take(32).enumerate() {
+            bytes[at] = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(bytes)
+    }
+
     /// Twelve hex digits, for people; never for comparing.
     pub fn short(&self) -> &str {
         self.0.get(7..19).unwrap_or(&self.0)

@@ -191,6 +191,44 @@ pub enum ReportFormat {
     DefenderJson,
 }
 
+impl ReportFormat {
+    /// Every format. A test holds it complete.
+    pub const ALL: [Self; 32] = [
+        Self::Junit,
+        Self::Sarif,
+        Self::CargoJson,
+        Self::TrivyJson,
+        Self::GitleaksJson,
+        Self::KubesecJson,
+        Self::SemgrepJson,
+        Self::CheckovJson,
+        Self::TfsecJson,
+        Self::HadolintJson,
+        Self::ConftestJson,
+        Self::TerraformPlan,
+        Self::TerraformLog,
+        Self::SonarIssues,
+        Self::SonarGate,
+        Self::SonarMeasures,
+        Self::Cyclonedx,
+        Self::Spdx,
+        Self::FlywayJson,
+        Self::CosignJson,
+        Self::JestJson,
+        Self::MochaJson,
+        Self::NewmanJson,
+        Self::PlaywrightJson,
+        Self::Lcov,
+        Self::Cobertura,
+        Self::CoverageSummary,
+        Self::K6Summary,
+        Self::ZapJson,
+        Self::WapitiJson,
+        Self::KubeBenchJson,
+        Self::DefenderJson,
+    ];
+}
+
 /// What gonogo does itself.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,

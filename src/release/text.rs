@@ -22,6 +22,9 @@ pub struct Clean(String);
 impl Clean {
     /// Cleans `text`. Text that is clean already is only copied.
     pub fn new(text: &str) -> Self {
+        if is_plain(text) {
+            return Self(text.to_owned());
+        }
         let mut clean = String::with_capacity(text.len());
         push_clean(&mut clean, text);
         Self(clean)
@@ -59,6 +62,11 @@ impl Clean {
     }
 }
 
+/// Whether it is printable ASCII, as almost all of a journal is: quick to tell.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
 fn push_clean(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -93,9 +101,7 @@ pub fn hidden(c: char) -> bool {
 
 impl From<String> for Clean {
     fn from(text: String) -> Self {
-        // Quick where it is plain ASCII, as almost all of a journal is.
-        let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-        if !plain && text.chars().any(|c| c == '\t' || hidden(c)) {
+        if !is_plain(&text) && text.chars().any(|c| c == '\t' || hidden(c)) {
             return Self::new(&text);
         }
         Self(text)

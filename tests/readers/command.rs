@@ -7,6 +7,8 @@ use gonogo::error::Exit;
 use gonogo::release::{ReportState, Severity};
 use gonogo::report::findings::Form;
 
+use serde_json::{Value, json};
+
 use super::{Sarif, fixture, fixtures, parse};
 
 fn run(paths: &[&str], form: Form, fail_on: Option<Severity>) -> (Exit, String) {
@@ -14,23 +16,187 @@ fn run(paths: &[&str], form: Form, fail_on: Option<Severity>) -> (Exit, String) 
         |path: &&str| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
     let files = paths.iter().map(full).collect();
     let mut out = Vec::new();
-    let ask = FindingsAsk { files, read_as: None, fail_on, form };
+    let ask = FindingsAsk { files, fail_on, form, ..FindingsAsk::default() };
     let exit = findings(&ask, &mut out).expect("it prints");
     (exit, String::from_utf8(out).expect("utf-8"))
 }
 
+fn asked(ask: &FindingsAsk) -> (Exit, String) {
+    let mut out = Vec::new();
+    let exit = findings(ask, &mut out).expect("it prints");
+    (exit, String::from_utf8(out).expect("utf-8"))
+}
+
+fn full(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
 #[test]
-fn sarif_that_is_written_reads_back_with_the_same_counts() {
+fn sarif_that_is_written_reads_back_as_the_same_findings() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let log = folder.path().join("log.sarif");
     for (format, path) in fixtures() {
         let before = parse(format, &fixture(path)).expect(path).summary;
         let (_, text) = run(&[path], Form::Sarif, None);
         let after = parse(Sarif, text.as_bytes()).unwrap_or_else(|e| panic!("{path}: {e}")).summary;
-        let unknown = before.count(Severity::Unknown);
-        for severity in [Severity::Critical, Severity::High, Severity::Medium] {
-            assert_eq!(before.count(severity), after.count(severity), "{path}");
-        }
-        assert_eq!(before.count(Severity::Low) + unknown, after.count(Severity::Low), "{path}");
+        assert_eq!(before.counts, after.counts, "{path}");
         assert_eq!(before.state == ReportState::Clean, after.state == ReportState::Clean, "{path}");
+        // Everything comes back: the fingerprint, what is to be done, what it was.
+        let (_, first) = run(&[path], Form::Json, None);
+        std::fs::write(&log, &text).expect("written");
+        let (_, second) =
+            asked(&FindingsAsk { files: vec![log.clone()], form: Form::Json, ..<_>::default() });
+        assert_eq!(value(&first)["findings"], value(&second)["findings"], "{path}");
+        // And nothing of it is new.
+        let (_, third) = asked(&FindingsAsk {
+            files: vec![log.clone()],
+            against: vec![full(path).display().to_string()],
+            form: Form::Json,
+            ..<_>::default()
+        });
+        let third = value(&third);
+        assert_eq!(third["coverage"][0]["new"], json!({}), "{path}");
+        assert_eq!(third["fixed"], json!([]), "{path}");
+    }
+}
+
+#[test]
+fn with_a_baseline_only_what_is_new_is_judged() {
+    let ask = |files: &[&str], against: &str, all: bool| FindingsAsk {
+        files: files.iter().map(|path| full(path)).collect(),
+        against: vec![full(against).display().to_string()],
+        fail_on: Some(Severity::High),
+        all,
+        form: Form::Json,
+        ..FindingsAsk::default()
+    };
+    let (whole, part) = ("trivy/vuln-minidb.json", "trivy/vuln-critical-only.json");
+    // The rest of the report is new since the part of it.
+    let (exit, text) = asked(&ask(&[whole], part, false));
+    let seen = value(&text);
+    let of = |seen: &Value, status: &str| {
+        let findings = seen["findings"].as_array().expect("a list").clone();
+        findings.into_iter().filter(|finding| finding["status"] == status).count()
+    };
+    let total = seen["findings"].as_array().expect("a list").len();
+    assert_eq!(exit, Exit::NoGo);
+    assert!(of(&seen, "existing") > 0 && of(&seen, "new") > 0, "{text}");
+    assert_eq!(of(&seen, "existing") + of(&seen, "new"), total);
+    // The same against itself passes, unless all are asked for.
+    let (exit, text) = asked(&ask(&[whole], whole, false));
+    assert_eq!(exit, Exit::Released);
+    assert_eq!(value(&text)["remedy"]["words"], "the limits are kept without a fix");
+    let (exit, text) = asked(&ask(&[whole], whole, true));
+    assert_eq!(exit, Exit::NoGo);
+    let fixes = &value(&text)["remedy"]["fixes"];
+    let lodash = fixes.as_array().expect("a list").iter().find(|f| f["cause"] == "lodash 4.17.15");
+    let fix = lodash.map(|fix| fix["fix"].clone());
+    assert_eq!(fix, Some(json!("update lodash 4.17.15 → 4.17.21")), "{fixes}");
+    // What is gone is fixed, as many as are new the other way round.
+    let (exit, text) = asked(&ask(&[part], whole, false));
+    let back = value(&text);
+    assert_eq!(exit, Exit::Released);
+    assert_eq!(back["against"]["fixed"], of(&seen, "new"));
+    assert_eq!(back["fixed"].as_array().map(Vec::len), Some(of(&seen, "new")));
+    // What nobody has looked for again is not fixed.
+    let (_, text) = asked(&ask(&["semgrep/clean.json"], whole, false));
+    assert_eq!(value(&text)["against"]["fixed"], 0);
+    assert!(text.contains("of trivy in the baseline are not called fixed"), "{text}");
+    // SARIF says the same in its own words.
+    let of_sarif = FindingsAsk { form: Form::Sarif, ..ask(&[part], whole, false) };
+    let log = value(&asked(&of_sarif).1);
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    let states: Vec<&str> = results.iter().filter_map(|r| r["baselineState"].as_str()).collect();
+    assert_eq!(states.iter().filter(|state| **state == "absent").count(), of(&seen, "new"));
+    assert_eq!(states.iter().filter(|state| **state == "unchanged").count(), of(&seen, "existing"));
+    // A baseline that cannot be read says nothing of what is new.
+    let mut out = Vec::new();
+    let error = findings(&ask(&[whole], "kubesec/error-no-file.txt", false), &mut out);
+    assert!(error.is_err_and(|error| error.to_string().contains("tell which tool wrote")));
+}
+
+#[test]
+fn what_two_tools_found_is_one_line_with_what_removes_it() {
+    let paths = [
+        "checkov/k8s-docker.json",
+        "kubesec/findings.json",
+        "tfsec/findings.json",
+        "checkov/tf-findings.json",
+    ];
+    let (_, text) = run(&paths, Form::Table, None);
+    assert!(text.lines().any(|line| line.contains("checkov, kubesec")), "{text}");
+    assert!(text.lines().any(|line| line.contains("checkov, tfsec")), "{text}");
+    assert!(text.contains("what removes them"), "{text}");
+    let (_, text) = run(&["trivy/vuln-minidb.json"], Form::Table, Some(Severity::High));
+    assert!(text.contains("update lodash 4.17.15 → "), "{text}");
+    assert!(text.contains("the limits"), "{text}");
+}
+
+const OPENVEX: &str = r#"{"@context":"https://openvex.dev/ns/v0.2.0","@id":"x","author":"Ada",
+    "statements":[
+    {"vulnerability":{"name":"CVE-2021-23337"},"products":[{"@id":"pkg:npm/lodash@VERSION"}],
+     "status":"not_affected","justification":"vulnerable_code_not_in_execute_path"},
+    {"vulnerability":{"name":"CVE-2000-1"},"products":[{"@id":"pkg:npm/lodash"}],
+     "status":"fixed"}]}"#;
+
+const CYCLONEDX: &str = r#"{"bomFormat":"CycloneDX","specVersion":"1.5",
+    "components":[{"name":"lodash","bom-ref":"l","purl":"pkg:npm/lodash@4.17.15"}],
+    "vulnerabilities":[{"id":"CVE-2021-23337","affects":[{"ref":"l"}],
+     "analysis":{"state":"not_affected","justification":"code_not_reachable"}}]}"#;
+
+#[test]
+fn vex_sets_findings_aside_and_says_so() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("vex.json");
+    let with = |document: &str, form: Form| {
+        std::fs::write(&path, document).expect("written");
+        let files = vec![full("trivy/vuln-minidb.json")];
+        let vex = vec![path.clone()];
+        let mut out = Vec::new();
+        let ask = FindingsAsk { files, vex, form, ..FindingsAsk::default() };
+        findings(&ask, &mut out).map(|_| String::from_utf8(out).expect("utf-8"))
+    };
+    let (_, plain) = run(&["trivy/vuln-minidb.json"], Form::Json, None);
+    let count = |text: &str| value(text)["findings"].as_array().map_or(0, Vec::len);
+    for document in [&OPENVEX.replace("VERSION", "4.17.15"), CYCLONEDX] {
+        let text = with(document, Form::Json).expect("read");
+        let seen = value(&text);
+        let aside = seen["aside"].as_array().expect("a list");
+        assert!(!aside.is_empty() && aside[0]["finding"]["rule"] == "CVE-2021-23337", "{text}");
+        assert_eq!(count(&plain), count(&text) + aside.len());
+        let table = with(document, Form::Table).expect("read");
+        assert!(table.contains("set aside") && table.contains("not_affected"), "{table}");
+        // Suppressed in SARIF, and written again as VEX that does the same.
+        let log = value(&with(document, Form::Sarif).expect("read"));
+        let results = log["runs"][0]["results"].as_array().expect("results");
+        assert!(results.iter().any(|result| result["suppressions"].is_array()));
+        let written = with(document, Form::Openvex).expect("read");
+        let again = value(&with(&written, Form::Json).expect("read"));
+        assert_eq!(again["aside"].as_array().map(Vec::len), Some(aside.len()));
+    }
+    // Another version is another package, and what fits nothing is said.
+    let text = with(&OPENVEX.replace("VERSION", "4.17.20"), Form::Json).expect("read");
+    assert_eq!(count(&plain), count(&text));
+    assert!(text.contains("2 VEX statements fit no finding"), "{text}");
+    // The last word counts: what is affected again is not set aside.
+    let last = r#""status":"fixed"},{"vulnerability":{"name":"CVE-2021-23337"},
+        "products":[{"@id":"pkg:npm/lodash"}],"status":"affected"}]}"#;
+    let document = OPENVEX.replace("VERSION", "4.17.15");
+    let document = document.replace(r#""status":"fixed"}]}"#, last);
+    assert_eq!(count(&plain), count(&with(&document, Form::Json).expect("read")));
+    // Documents that state too little are refused with the place.
+    for (broken, said) in [
+        ("{", "EOF"),
+        ("{}", "neither OpenVEX"),
+        (&OPENVEX.replace("\"justification\"", "\"x\""), "statement 1: not_affected without"),
+        (&OPENVEX.replace("fixed", "fine"), "statement 2: its status"),
+    ] {
+        let error = with(broken, Form::Json).expect_err(said).to_string();
+        assert!(error.contains(said) && error.contains("vex.json"), "{error}");
     }
 }
 
@@ -57,13 +223,13 @@ fn every_form_names_reports_and_findings() {
     let (_, text) = run(&paths, Form::Markdown, None);
     assert!(text.starts_with("# 6 findings\n"), "{text}");
     let (_, text) = run(&paths, Form::Json, None);
-    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let value: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(value["state"], "not scanned");
     assert_eq!(value["findings"].as_array().map(Vec::len), Some(6));
     assert_eq!(value["coverage"][0]["counts"]["critical"], 1);
     // T16: none of the forms shows a secret that a report quotes.
     let raw = fixture("gitleaks/findings.json");
-    let leaks: serde_json::Value = serde_json::from_slice(&raw).expect("JSON");
+    let leaks: Value = serde_json::from_slice(&raw).expect("JSON");
     for form in [Form::Table, Form::Markdown, Form::Json, Form::Sarif] {
         let (_, text) = run(&paths, form, None);
         for leak in leaks.as_array().expect("a list") {
@@ -78,11 +244,11 @@ fn every_form_says_how_many_findings_it_leaves_off() {
     let count = gonogo::world::tools::FINDINGS_MAX + 2;
     let flaws: Vec<_> = (0..count)
         .map(|n| {
-            serde_json::json!({"VulnerabilityID": format!("CVE-1-{n}"), "PkgName": "p",
+            json!({"VulnerabilityID": format!("CVE-1-{n}"), "PkgName": "p",
                 "InstalledVersion": "1", "Severity": "HIGH"})
         })
         .collect();
-    let report = serde_json::json!({"SchemaVersion": 2, "ArtifactName": "image",
+    let report = json!({"SchemaVersion": 2, "ArtifactName": "image",
         "Results": [{"Target": "t", "Class": "os-pkgs", "Type": "alpine",
             "Vulnerabilities": flaws}]});
     let folder = tempfile::tempdir().expect("a directory");

@@ -26,9 +26,13 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         "findings 0 2 1 1 0 in 3 files; first sast.js-command-injection high \
          at backend/src/server.js:20: a shell command is built from request data",
     ),
-    (SemgrepJson, "semgrep/clean.json", "clean 0 0 0 0 0 in 1 file"),
+    (SemgrepJson, "semgrep/clean.json", "clean 0 0 0 0 0 in 1 file, none with a word of the rules"),
     // It holds nothing that would tell: neither an error nor a skipped file.
-    (SemgrepJson, "semgrep/partial-parse.json", "clean 0 0 0 0 0 in 1 file"),
+    (
+        SemgrepJson,
+        "semgrep/partial-parse.json",
+        "clean 0 0 0 0 0 in 1 file, none with a word of the rules",
+    ),
     (
         SemgrepJson,
         "semgrep/error-bad-rules.json",

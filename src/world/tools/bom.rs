@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 
-use super::report::{Origin, ReadError, Tally, line, some, without_version};
+use super::report::{Origin, ReadError, Sink, Tally, line, some, without_version};
 use crate::release::finding::{Measure, Package};
 use crate::release::{Clean, ReportFormat};
 
@@ -40,7 +40,7 @@ pub fn components(
     let mut all = Vec::new();
     let mut keep = |package| all.push(package);
     let mut ignore = |_| ();
-    let mut tally = Tally::new(origin, &mut ignore);
+    let mut tally = Tally::new(origin, Sink::Each(&mut ignore));
     tally.components = Some(&mut keep);
     super::formats::read(format, from, &mut tally)?;
     Ok(all)

@@ -5,8 +5,9 @@ use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::guess::{GUESS_BYTES, guess};
-use super::report::{Origin, ReadError, Summary, collect};
-use crate::release::{Finding, ReportFormat};
+use super::held::Held;
+use super::report::{Origin, ReadError, Summary, hold};
+use crate::release::ReportFormat;
 
 /// How much is read at a time, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -26,7 +27,7 @@ pub enum FileError {
 }
 
 /// Reads the report in a file as a stream, as the given format or the one that its beginning
-/// tells. At most [`super::FINDINGS_MAX`] findings are kept, the worst; all are counted.
+/// tells, into a store that holds all its findings.
 ///
 /// # Errors
 /// When the file cannot be opened, its format not be told, or the report not be read.
@@ -34,14 +35,15 @@ pub fn read_file(
     path: &Path,
     format: Option<ReportFormat>,
     origin: &Origin<'_>,
-) -> Result<(Summary, Vec<Finding>), FileError> {
+    held: &mut Held,
+) -> Result<Summary, FileError> {
     let open = |source| FileError::Open { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(open)?;
-    let mut head = Vec::new();
-    file.by_ref().take(GUESS_BYTES as u64).read_to_end(&mut head).map_err(open)?;
-    let Some(format) = format.or_else(|| guess(&head)) else {
+    let mut begun = Vec::new();
+    file.by_ref().take(GUESS_BYTES as u64).read_to_end(&mut begun).map_err(open)?;
+    let Some(format) = format.or_else(|| guess(&begun)) else {
         return Err(FileError::Unknown { path: path.to_owned() });
     };
-    let mut from = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(head).chain(file));
-    Ok(collect(format, origin, &mut from)?)
+    let mut from = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(begun).chain(file));
+    Ok(hold(format, origin, &mut from, held)?)
 }

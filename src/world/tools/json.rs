@@ -179,7 +179,7 @@ impl<'r> Json<'r> {
                         self.at += used;
                         return Ok(value);
                     }
-                    Err(error) if error.is_eof() && !self.ended => {}
+                    Err(error) if self.came_early(&error) => {}
                     Err(error) => return Err(self.not_understood(&error)),
                 }
             }
@@ -187,19 +187,28 @@ impl<'r> Json<'r> {
         }
     }
 
-    fn not_understood(&self, error: &serde_json::Error) -> ReadError {
+    /// Whether more text may mend an error: what is wrong at the window's very end may be a number
+    /// that goes on, `9.` for one, which the parser does not call an early end.
+    fn came_early(&self, error: &serde_json::Error) -> bool {
+        !self.ended && (error.is_eof() || self.place_of(error) + 1 >= self.window.len())
+    }
+
+    /// The byte of the window at which an error stands.
+    fn place_of(&self, error: &serde_json::Error) -> usize {
         let text = &self.window[self.at..];
-        let line = error.line().saturating_sub(1);
-        let start = match line {
+        let start = match error.line().saturating_sub(1) {
             0 => 0,
             line => memchr::memchr_iter(b'\n', text.as_bytes())
                 .nth(line - 1)
                 .map_or(text.len(), |at| at + 1),
         };
-        let at = self.at + start + error.column().saturating_sub(1);
+        self.at + start + error.column().saturating_sub(1)
+    }
+
+    fn not_understood(&self, error: &serde_json::Error) -> ReadError {
         let said = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
-        self.damaged_at(at, said.strip_suffix(&place).unwrap_or(&said))
+        self.damaged_at(self.place_of(error), said.strip_suffix(&place).unwrap_or(&said))
     }
 
     /// Takes one value as a `T` that may borrow from the text.
@@ -368,7 +377,7 @@ impl<'r> Json<'r> {
                 self.at += used;
                 Ok(true)
             }
-            Err(error) if error.is_eof() && !self.ended => Ok(false),
+            Err(error) if self.came_early(&error) => Ok(false),
             Err(error) => Err(self.not_understood(&error)),
         }
     }
@@ -497,6 +506,18 @@ mod tests {
         let text = "\u{feff}{\"x\": {\"é\": [1, \"ü\\\"]\", {}]}, \"list\" : [1, 22 ,333]\n} \n";
         for buffer in 1..60 {
             assert_eq!(walk(text.as_bytes(), buffer).expect("well"), [1, 22, 333], "{buffer}");
+        }
+    }
+
+    #[test]
+    fn a_number_may_be_cut_anywhere_by_the_window() {
+        // Numbers at every place around the window's end, in what is read and in what is skipped.
+        for gap in 0..40 {
+            for number in ["-1.5e+7", "9.8", "-0", "1E-2"] {
+                let filled = "x".repeat(WINDOW_BYTES - 20 - gap);
+                let text = format!(r#"{{"x":["{filled}",{{"a":{number}}},{number}],"list":[7]}}"#);
+                assert_eq!(walk(text.as_bytes(), 1 << 20).expect("well"), [7], "{gap} {number}");
+            }
         }
     }
 

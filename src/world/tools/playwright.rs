@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::formats::Exits;
 use super::json::{Json, Text, each};
 use super::outcomes::{Failed, plain};
-use super::report::{ReadError, Tally};
+use super::report::{ReadError, Tally, relative};
 use crate::release::Severity;
 
 pub(super) const EXITS: Exits =
@@ -167,7 +167,7 @@ fn take(spec: &Spec<'_>, test: &Test<'_>, suite: &str, tally: &mut Tally<'_>, la
         line: spec.line,
         word,
         why,
-        evidence: kept.map_or("", |kept| tally.relative(&kept.path)),
+        evidence: kept.map_or("", |kept| relative(&kept.path, tally.origin.root)),
     };
     // A flaky test passed in the end.
     if word == "flaky" {

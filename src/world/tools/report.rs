@@ -1,9 +1,11 @@
 //! What every reader shares: where a report comes from, limits, the error, how findings are
 //! counted and told apart.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
+use super::held::Held;
 use super::secret::{Key, conceal};
 use crate::release::finding::{FindingKind, Measure, Package};
 use crate::release::{
@@ -83,9 +85,31 @@ pub fn stream(
     from: &mut dyn BufRead,
     each: &mut dyn FnMut(Finding),
 ) -> Result<Summary, ReadError> {
-    let mut tally = Tally::new(origin, each);
+    let mut tally = Tally::new(origin, Sink::Each(each));
     super::formats::read(format, from, &mut tally)?;
     Ok(tally.finish())
+}
+
+/// As [`stream`], into a store that holds a million findings in little memory. After an error the
+/// store is as it was.
+///
+/// # Errors
+/// As [`stream`].
+pub fn hold(
+    format: ReportFormat,
+    origin: &Origin<'_>,
+    from: &mut dyn BufRead,
+    held: &mut Held,
+) -> Result<Summary, ReadError> {
+    let before = held.len();
+    let mut tally = Tally::new(origin, Sink::Held(held));
+    let read = super::formats::read(format, from, &mut tally);
+    let summary = tally.finish();
+    if let Err(error) = read {
+        held.forget(before);
+        return Err(error);
+    }
+    Ok(summary)
 }
 
 /// Reads a report into memory, the worst findings first.
@@ -103,7 +127,7 @@ pub fn read(format: ReportFormat, origin: &Origin<'_>, bytes: &[u8]) -> Result<R
 }
 
 /// Reads a report, and keeps its worst findings.
-pub(super) fn collect(
+fn collect(
     format: ReportFormat,
     origin: &Origin<'_>,
     from: &mut dyn BufRead,
@@ -134,9 +158,15 @@ pub(super) struct Tally<'t> {
     pub(super) not_scanned: Option<String>,
     counts: BTreeMap<Severity, u32>,
     measures: BTreeMap<Measure, Finite>,
-    each: &'t mut dyn FnMut(Finding),
+    sink: Sink<'t>,
     /// Who wants a bill's components, if anybody does.
     pub(super) components: Option<&'t mut dyn FnMut(Package)>,
+}
+
+/// Where findings go.
+pub(super) enum Sink<'t> {
+    Each(&'t mut dyn FnMut(Finding)),
+    Held(&'t mut Held),
 }
 
 /// A finding before it is cleaned.
@@ -156,15 +186,20 @@ pub(super) struct Found<'a> {
     pub(super) installed: &'a str,
     pub(super) fixed: &'a str,
     pub(super) fix: &'a str,
+    /// The fix is to update the package to its fixed version, and needs no words.
+    pub(super) update: bool,
     pub(super) evidence: &'a str,
     /// The secret itself, which goes no further than its keyed hash.
     pub(super) secret: &'a str,
     /// What tells it from other findings of the same rule and place, whatever the line.
     pub(super) identity: &'a str,
+    /// The fingerprint and the secret's keyed hash where gonogo itself wrote the report.
+    pub(super) fingerprint: Option<&'a Digest>,
+    pub(super) secret_hash: Option<&'a Digest>,
 }
 
 impl<'t> Tally<'t> {
-    pub(super) fn new(origin: &'t Origin<'t>, each: &'t mut dyn FnMut(Finding)) -> Self {
+    pub(super) fn new(origin: &'t Origin<'t>, sink: Sink<'t>) -> Self {
         Self {
             origin,
             tool: Clean::new(origin.tool).cut(60),
@@ -175,7 +210,7 @@ impl<'t> Tally<'t> {
             not_scanned: None,
             counts: BTreeMap::new(),
             measures: BTreeMap::new(),
-            each,
+            sink,
             components: None,
         }
     }
@@ -186,55 +221,46 @@ impl<'t> Tally<'t> {
     }
 
     pub(super) fn add(&mut self, found: &Found<'_>) {
+        // No tool counts from 0, and no file has so many lines that they do not fit.
+        let line = found.line.filter(|line| (1..=u64::from(u32::MAX)).contains(line));
+        let found = &Found { line, ..*found };
         let count = self.counts.entry(found.severity).or_insert(0);
         *count = count.saturating_add(1);
-        let path = self.relative(found.path);
-        let location = match (path, found.line) {
-            ("", _) if found.resource.is_empty() => line(found.package),
-            ("", _) => line(found.resource),
-            (path, Some(at)) => line(&format!("{path}:{at}")),
-            (path, None) => line(path),
-        };
+        let path = relative(found.path, self.origin.root);
         let secret = self.origin.key.filter(|_| !found.secret.is_empty());
         let secret = secret.and_then(|key| key.identify(found.secret));
-        let finding = Finding {
-            tool: self.tool.clone(),
-            rule: line(found.rule),
-            severity: found.severity,
-            original: some(found.original),
-            title: line(found.title),
-            location,
-            fingerprint: self.fingerprint(found, path, secret.as_ref()),
-            kind: found.kind,
-            resource: some(found.resource),
-            package: package(found),
-            fix: some(found.fix),
-            evidence: some(found.evidence),
-            secret,
+        let secret = secret.or_else(|| found.secret_hash.cloned());
+        let fingerprint = match found.fingerprint.and_then(Digest::bytes) {
+            Some(own) => own,
+            None => self.fingerprint(found, path, secret.as_ref()),
         };
-        (self.each)(finding);
+        match &mut self.sink {
+            Sink::Each(each) => each(whole(&self.tool, found, path, secret, &fingerprint)),
+            Sink::Held(held) => {
+                if !held.add(&self.tool, found, path, secret, fingerprint) {
+                    let why = "it holds more different text than fits into memory";
+                    self.crashed.get_or_insert_with(|| why.to_owned());
+                }
+            }
+        }
     }
 
-    fn fingerprint(&self, found: &Found<'_>, path: &str, secret: Option<&Digest>) -> Digest {
+    fn fingerprint(&self, found: &Found<'_>, path: &str, secret: Option<&Digest>) -> [u8; 32] {
+        use sha2::Digest as _;
         let package = if found.purl.is_empty() { found.package } else { found.purl };
-        let identity = match secret {
-            Some(secret) => secret.as_str().to_owned(),
-            None => stable(found.identity),
-        };
-        let tool = self.tool.as_str();
+        let mut hash = sha2::Sha256::new();
         let resource = without_tag(found.resource);
         let package = without_version(package);
-        let parts = [tool, found.rule, without_tag(path), resource, package, &identity];
-        Digest::of(parts.join("\0").as_bytes())
-    }
-
-    /// A path as seen from where the tool ran.
-    pub(super) fn relative<'p>(&self, path: &'p str) -> &'p str {
-        let path = path.strip_prefix("file://").unwrap_or(path);
-        let root = self.origin.root.trim_end_matches('/');
-        let inner = path.strip_prefix(root).filter(|_| !root.is_empty());
-        let inner = inner.and_then(|inner| inner.strip_prefix('/'));
-        inner.unwrap_or(path.strip_prefix("./").unwrap_or(path))
+        for part in [self.tool.as_str(), found.rule, without_tag(path), resource, package] {
+            hash.update(part);
+            hash.update("\0");
+        }
+        match secret {
+            Some(secret) => hash.update(secret.as_str()),
+            None if found.identity.is_empty() => {}
+            None => hash.update(stable(found.identity)),
+        }
+        hash.finalize().into()
     }
 
     /// Notes a number; what is none says nothing.
@@ -297,9 +323,56 @@ impl<'t> Tally<'t> {
     }
 }
 
+fn whole(
+    tool: &Clean,
+    found: &Found<'_>,
+    path: &str,
+    secret: Option<Digest>,
+    fingerprint: &[u8; 32],
+) -> Finding {
+    let location = match (path, found.line) {
+        ("", _) if found.resource.is_empty() => line(found.package),
+        ("", _) => line(found.resource),
+        (path, Some(at)) => line(&format!("{path}:{at}")),
+        (path, None) => line(path),
+    };
+    Finding {
+        tool: tool.clone(),
+        rule: line(found.rule),
+        severity: found.severity,
+        original: some(found.original),
+        title: line(found.title),
+        location,
+        fingerprint: Digest::from_sha256(fingerprint),
+        kind: found.kind,
+        resource: some(found.resource),
+        package: package(found),
+        fix: if found.update { some(&update(found.package, found.fixed)) } else { some(found.fix) },
+        evidence: some(found.evidence),
+        secret,
+    }
+}
+
+pub(super) fn update(package: &str, fixed: &str) -> String {
+    format!("update {package} to {fixed}")
+}
+
+/// A path as seen from where the tool ran.
+pub(super) fn relative<'p>(path: &'p str, root: &str) -> &'p str {
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    let root = root.trim_end_matches('/');
+    let inner = path.strip_prefix(root).filter(|_| !root.is_empty());
+    let inner = inner.and_then(|inner| inner.strip_prefix('/'));
+    inner.unwrap_or(path.strip_prefix("./").unwrap_or(path))
+}
+
 /// One line of foreign text: trimmed, secrets masked, clean, and not too long.
 pub(super) fn line(text: &str) -> Clean {
-    Clean::new(&conceal(text.trim())).cut(LINE_CHARS_MAX)
+    let clean = match conceal(text.trim()) {
+        Cow::Borrowed(text) => Clean::new(text),
+        Cow::Owned(text) => Clean::from(text),
+    };
+    if clean.as_str().len() <= LINE_CHARS_MAX { clean } else { clean.cut(LINE_CHARS_MAX) }
 }
 
 pub(super) fn some(text: &str) -> Option<Clean> {
@@ -364,9 +437,9 @@ pub(super) fn severity(word: &str) -> Severity {
     let any = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
     if any(&["critical", "blocker", "fatal"]) {
         Severity::Critical
-    } else if any(&["high", "error", "major", "important"]) {
+    } else if any(&["high", "error", "important"]) {
         Severity::High
-    } else if any(&["medium", "moderate", "warning", "warn"]) {
+    } else if any(&["medium", "moderate", "major", "warning", "warn"]) {
         Severity::Medium
     } else if any(&["low", "minor", "info", "informational", "note", "style", "negligible", "none"])
     {

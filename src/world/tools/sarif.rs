@@ -3,189 +3,24 @@
 //! A run without results proves little by itself: it counts as clean only where it says what it
 //! looked at (rules, artifacts, an image, supported files, or at least that it succeeded).
 
+mod log;
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::json::{Json, Text, one, text};
+use self::log::{Invocation, Own, ResultItem, RuleItem, RunProperties, Suppression, Tool};
+use super::json::{Json, one, text};
 use super::report::{Found, ReadError, Tally, plural};
-use crate::release::Severity;
 use crate::release::finding::FindingKind;
+use crate::release::{Clean, Digest, Severity};
+
+/// Where gonogo puts its own fingerprint.
+const FINGERPRINT: &str = "gonogo/v1";
 
 /// Results that stand before their tool are kept until it comes, at most so many.
 const WAITING_MAX: usize = 100_000;
-
-#[derive(Deserialize)]
-struct Tool {
-    driver: Component,
-    #[serde(default)]
-    extensions: Option<Vec<Component>>,
-}
-
-#[derive(Deserialize)]
-struct Component {
-    name: String,
-    #[serde(default)]
-    rules: Option<Vec<RuleItem>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RuleItem {
-    id: String,
-    #[serde(default)]
-    short_description: Option<OwnMessage>,
-    #[serde(default)]
-    help: Option<OwnMessage>,
-    #[serde(default)]
-    default_configuration: Option<Configuration>,
-    #[serde(default)]
-    properties: Option<Properties>,
-}
-
-#[derive(Deserialize)]
-struct OwnMessage {
-    #[serde(default)]
-    text: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Configuration {
-    #[serde(default)]
-    level: Option<String>,
-}
-
-/// Every tool puts what it likes here; only these are read, whatever their type.
-#[derive(Deserialize)]
-struct Properties {
-    #[serde(default, rename = "security-severity")]
-    security_severity: Option<serde_json::Value>,
-    #[serde(default)]
-    tags: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct RunProperties {
-    /// Trivy, for images.
-    #[serde(default, rename = "imageName")]
-    image_name: Option<serde_json::Value>,
-    /// Snyk Code: files per language.
-    #[serde(default)]
-    coverage: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Invocation {
-    #[serde(default)]
-    execution_successful: Option<bool>,
-    #[serde(default)]
-    exit_code_description: Option<String>,
-    #[serde(default)]
-    tool_execution_notifications: Option<Vec<Notification>>,
-    #[serde(default)]
-    tool_configuration_notifications: Option<Vec<Notification>>,
-}
-
-#[derive(Deserialize)]
-struct Notification {
-    #[serde(default)]
-    level: Option<String>,
-    #[serde(default)]
-    message: Option<OwnMessage>,
-}
-
-#[derive(Default, Deserialize)]
-struct Message<'a> {
-    #[serde(default, borrow)]
-    text: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ResultItem<'a> {
-    #[serde(default, borrow)]
-    rule_id: Option<Text<'a>>,
-    #[serde(default)]
-    rule_index: Option<i64>,
-    #[serde(default, borrow)]
-    rule: Option<RuleReference<'a>>,
-    #[serde(default, borrow)]
-    kind: Option<Text<'a>>,
-    #[serde(default, borrow)]
-    level: Option<Text<'a>>,
-    #[serde(default, borrow)]
-    message: Message<'a>,
-    #[serde(default, borrow)]
-    locations: Option<Vec<Location<'a>>>,
-    #[serde(default)]
-    partial_fingerprints: Option<HashMap<String, serde_json::Value>>,
-    #[serde(default)]
-    fingerprints: Option<HashMap<String, serde_json::Value>>,
-    #[serde(default, borrow)]
-    baseline_state: Option<Text<'a>>,
-    #[serde(default, borrow)]
-    suppressions: Option<Vec<Suppression<'a>>>,
-    #[serde(default)]
-    properties: Option<Properties>,
-}
-
-#[derive(Deserialize)]
-struct RuleReference<'a> {
-    #[serde(default, borrow)]
-    id: Option<Text<'a>>,
-    #[serde(default)]
-    index: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Suppression<'a> {
-    #[serde(default, borrow)]
-    status: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Location<'a> {
-    #[serde(default, borrow)]
-    physical_location: Option<Physical<'a>>,
-    #[serde(default, borrow)]
-    logical_locations: Option<Vec<Logical<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Physical<'a> {
-    #[serde(default, borrow)]
-    artifact_location: Option<Artifact<'a>>,
-    #[serde(default, borrow)]
-    region: Option<Region<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Artifact<'a> {
-    #[serde(default, borrow)]
-    uri: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Region<'a> {
-    #[serde(default)]
-    start_line: Option<u64>,
-    #[serde(default, borrow)]
-    snippet: Option<Message<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Logical<'a> {
-    #[serde(default, borrow)]
-    name: Option<Text<'a>>,
-    #[serde(default, borrow)]
-    fully_qualified_name: Option<Text<'a>>,
-}
 
 pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
     let mut seen = Coverage::default();
@@ -429,6 +264,9 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         return;
     }
     seen.results += 1;
+    if let Some((fingerprint, own)) = own(item) {
+        return restore(item, &fingerprint, &own, tally);
+    }
     let rule = rules.of(item);
     let id = item.id().or(rule.map(|rule| rule.id.as_str())).unwrap_or("no rule");
     let (severity, original) = severity(item, rule, &rules.tool);
@@ -456,7 +294,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         severity,
         original: &original,
         title,
-        path: place.path,
+        path: &place.path,
         line: place.line,
         resource: place.resource,
         package,
@@ -466,6 +304,41 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         evidence: if secret { "" } else { place.snippet },
         secret: if secret { place.snippet } else { "" },
         identity,
+        ..Found::default()
+    });
+}
+
+/// The fingerprint and what else gonogo has written of a finding, where it has written it.
+fn own(item: &ResultItem<'_>) -> Option<(Digest, Own)> {
+    let fingerprint = item.partial_fingerprints.as_ref()?.get(FINGERPRINT)?.as_str()?;
+    let own = item.properties.as_ref()?.gonogo.clone()?;
+    Some((fingerprint.parse().ok()?, serde_json::from_value(own).ok()?))
+}
+
+/// Takes a finding as gonogo has written it.
+fn restore(item: &ResultItem<'_>, fingerprint: &Digest, own: &Own, tally: &mut Tally<'_>) {
+    fn words(text: Option<&Clean>) -> &str {
+        text.map_or("", Clean::as_str)
+    }
+    let place = place(item);
+    let package = own.package.as_ref();
+    tally.add(&Found {
+        kind: own.kind,
+        rule: item.id().unwrap_or("no rule"),
+        severity: own.severity.unwrap_or_default(),
+        original: words(own.original.as_ref()),
+        title: text(&item.message.text),
+        path: &place.path,
+        line: place.line,
+        resource: place.resource,
+        package: words(package.map(|package| &package.name)),
+        purl: words(package.and_then(|package| package.purl.as_ref())),
+        installed: words(package.and_then(|package| package.installed.as_ref())),
+        fixed: words(package.and_then(|package| package.fixed.as_ref())),
+        fix: words(own.fix.as_ref()),
+        evidence: words(own.evidence.as_ref()),
+        fingerprint: Some(fingerprint),
+        secret_hash: own.secret.as_ref(),
         ..Found::default()
     });
 }
@@ -533,7 +406,7 @@ fn severity(item: &ResultItem<'_>, rule: Option<&RuleItem>, tool: &str) -> (Seve
 
 #[derive(Default)]
 struct Place<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
     line: Option<u64>,
     resource: &'a str,
     snippet: &'a str,
@@ -548,7 +421,25 @@ fn place<'a>(item: &'a ResultItem<'_>) -> Place<'a> {
     let logical = first.logical_locations.iter().flatten().next();
     let name = logical.and_then(|l| l.fully_qualified_name.as_deref().or(l.name.as_deref()));
     let line = region.and_then(|region| region.start_line);
-    Place { path, line, resource: name.unwrap_or(""), snippet }
+    Place { path: unescaped(path), line, resource: name.unwrap_or(""), snippet }
+}
+
+/// A URI reference as the path that it stands for; an address stays one.
+fn unescaped(uri: &str) -> Cow<'_, str> {
+    if !uri.contains('%') || uri.contains("://") {
+        return Cow::Borrowed(uri);
+    }
+    let bytes = uri.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
+        let escaped = (byte == b'%').then(|| Some(digit(at + 1)? * 16 + digit(at + 2)?)).flatten();
+        let escaped = escaped.and_then(|code| u8::try_from(code).ok());
+        out.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    // What is no text when it is unescaped was not escaped.
+    String::from_utf8(out).map_or(Cow::Borrowed(uri), Cow::Owned)
 }
 
 /// The tool's own fingerprints where they are some.

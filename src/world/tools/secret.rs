@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use sha2::{Digest as _, Sha256};
 
 use crate::release::Digest;
@@ -26,17 +26,22 @@ impl Key {
         Self(bytes)
     }
 
+    /// The key that lies in `folder`; none where there is none yet.
+    pub fn existing(folder: &Path) -> Option<Self> {
+        let read = disk::read_trusted(&folder.join(KEY_FILE), 32).ok().flatten();
+        read?.try_into().ok().map(Self)
+    }
+
     /// The key that lies in `folder`, made where there is none; none where that cannot be done.
     pub fn of_installation(folder: &Path) -> Option<Self> {
         let path = folder.join(KEY_FILE);
-        let read = || disk::read_trusted(&path, 32).ok().flatten();
-        if read().is_none() {
+        if Self::existing(folder).is_none() {
             let mut fresh = [0; 32];
             disk::random(&mut fresh).ok()?;
             disk::private_folder(folder).ok()?;
             disk::create_private(&path, &fresh).ok()?;
         }
-        read()?.try_into().ok().map(Self)
+        Self::existing(folder)
     }
 
     /// Which secret `value` is; none where the tool has struck it out itself.
@@ -151,6 +156,8 @@ static STARTS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .match_kind(MatchKind::LeftmostLongest)
+        // Every text of every finding goes through it.
+        .kind(Some(AhoCorasickKind::DFA))
         .build(all)
         .expect("a few short words")
 });

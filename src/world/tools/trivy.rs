@@ -272,10 +272,7 @@ fn vulnerability(item: &Vulnerability<'_>, target: &str, class: &str, tally: &mu
         purl: item.pkg_identifier.as_ref().map_or("", |own| text(&own.purl)),
         installed: text(&item.installed_version),
         fixed,
-        fix: &match fixed {
-            "" => String::new(),
-            fixed => format!("update {package} to {fixed}"),
-        },
+        update: !fixed.is_empty(),
         ..Found::default()
     });
 }

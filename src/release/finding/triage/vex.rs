@@ -1,0 +1,83 @@
+//! Statements that a vulnerability does not matter somewhere: VEX, whichever its format.
+
+use std::collections::HashMap;
+
+use super::fold::identity;
+use crate::release::finding::Package;
+use crate::release::{Clean, Finding};
+
+/// What somebody states of a vulnerability in some packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The vulnerability's names: its CVE, its aliases.
+    pub ids: Vec<Clean>,
+    /// Package URLs or names; empty where it speaks of the whole product.
+    pub on: Vec<Clean>,
+    /// Whether it is not affected, or fixed; else it is, or somebody still looks.
+    pub settles: bool,
+    pub why: Clean,
+    pub by: Clean,
+}
+
+/// Statements by the vulnerability that they speak of. A later one overrides an earlier one.
+#[derive(Clone, Debug, Default)]
+pub struct Statements {
+    all: Vec<Statement>,
+    by_id: HashMap<String, Vec<usize>>,
+}
+
+impl Statements {
+    pub fn new(all: Vec<Statement>) -> Self {
+        let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, statement) in all.iter().enumerate() {
+            for id in &statement.ids {
+                by_id.entry(id.as_str().to_ascii_uppercase()).or_default().push(at);
+            }
+        }
+        Self { all, by_id }
+    }
+
+    pub fn all(&self) -> &[Statement] {
+        &self.all
+    }
+
+    /// The place of the statement that sets the finding aside, if one does: the last that speaks of
+    /// its vulnerability in its package, where that one settles it.
+    pub fn of(&self, finding: &Finding) -> Option<usize> {
+        let speaking = self.by_id.get(&finding.rule.as_str().to_ascii_uppercase())?;
+        let last = speaking.iter().rev().find(|at| self.all[**at].speaks_of(finding))?;
+        self.all[*last].settles.then_some(*last)
+    }
+}
+
+impl Statement {
+    fn speaks_of(&self, finding: &Finding) -> bool {
+        let Some(package) = &finding.package else { return self.on.is_empty() };
+        self.on.is_empty() || self.on.iter().any(|stated| is_of(stated.as_str(), package))
+    }
+}
+
+/// Whether a stated package is this one: in the stated version, where one is.
+fn is_of(stated: &str, package: &Package) -> bool {
+    let stated = Package {
+        name: Clean::new(stated),
+        purl: stated.starts_with("pkg:").then(|| Clean::new(stated)),
+        ..Package::default()
+    };
+    let ((stated_kind, stated_name), (kind, name)) = (identity(&stated), identity(package));
+    let same_kind = stated_kind.is_none() || kind.is_none() || stated_kind == kind;
+    let version = stated.purl.as_ref().and_then(|purl| version(purl.as_str()));
+    let installed = package.installed.as_ref().map(Clean::as_str);
+    let own = installed.or_else(|| version_of(package));
+    stated_name == name && same_kind && version.is_none_or(|version| own == Some(version))
+}
+
+fn version_of(package: &Package) -> Option<&str> {
+    version(package.purl.as_ref()?.as_str())
+}
+
+/// What stands behind the at sign of a package URL.
+fn version(purl: &str) -> Option<&str> {
+    let path = purl.split(['?', '#']).next().unwrap_or(purl);
+    path.rsplit_once('@').map(|(_, version)| version).filter(|version| !version.contains('/'))
+}
