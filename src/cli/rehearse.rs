@@ -1,7 +1,6 @@
 //! `gonogo rehearse`: the whole house against a world that exists only in this process.
 
 use std::io::Write;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr as _};
@@ -255,14 +254,17 @@ fn attended<S, T>(
                 return Err(Failure::new(Exit::Usage, what).into());
             }
         }
-        let still = stand_still(paused && speed <= 0.0);
-        if paused && still.is_none() {
+        if speed <= 0.0 {
+            // Only the rehearsal's: the operator's own time, and the screen with it, goes on.
+            handle.clock().stand_still();
+        }
+        if paused {
             tokio::time::resume();
         }
         let left = watch(handle, with, history).await?;
         seen.catch_up();
         driving.abort();
-        drop((theatre, still));
+        drop(theatre);
         Ok::<_, Report>((left, seen))
     })?;
     runtime.shutdown_background();
@@ -278,16 +280,6 @@ fn farewell(release: &Release, out: &mut dyn Write) -> Result<Exit, Report> {
     writeln!(out, "REHEARSAL {}: {sentence}", release.id)?;
     writeln!(out, "gonogo timeline {} tells it again, gonogo replay plays it", release.id)?;
     Ok(Exit::of_result(release))
-}
-
-/// Holds paused time where it is until the guard is dropped: it moves on only while no thread works
-/// for the runtime.
-fn stand_still(wanted: bool) -> Option<mpsc::Sender<()>> {
-    let (guard, dropped) = mpsc::channel::<()>();
-    wanted.then(|| {
-        tokio::task::spawn_blocking(move || dropped.recv());
-        guard
-    })
 }
 
 /// A revision that depends on the scenario and the seed alone.

@@ -1,6 +1,7 @@
 //! The only clock. Live time, scaled time for a rehearsal, paused time for tests: all three are
 //! this one type, so nobody downstream can tell which it is.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp as Wall};
@@ -20,7 +21,12 @@ enum Face {
     Live,
     /// Time that starts at `wall` and runs `speed` times as fast as tokio's clock, which tests
     /// and `--auto` pause.
-    Simulated { wall: Wall, speed: f64, since: tokio::time::Instant },
+    Simulated {
+        wall: Wall,
+        speed: f64,
+        since: tokio::time::Instant,
+        stopped: Arc<OnceLock<Duration>>,
+    },
     /// Time that is wherever its hands were put: a replay's.
     ByHand(watch::Receiver<Timestamp>),
 }
@@ -47,7 +53,17 @@ impl Clock {
     /// It must be made inside the runtime whose time it follows.
     pub fn simulated(wall: Wall, speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
-        Self { face: Face::Simulated { wall, speed, since: tokio::time::Instant::now() } }
+        let (since, stopped) = (tokio::time::Instant::now(), Arc::default());
+        Self { face: Face::Simulated { wall, speed, since, stopped } }
+    }
+
+    /// Stops simulated time where it is, for every copy of this clock and for good: whoever waits
+    /// for a later time waits for ever. Other time goes on.
+    pub fn stand_still(&self) {
+        if let Face::Simulated { since, stopped, .. } = &self.face {
+            // One that stands still already stays where it is.
+            let _ = stopped.set(since.elapsed());
+        }
     }
 
     /// A clock that shows `now` until its hands are moved.
@@ -60,8 +76,9 @@ impl Clock {
         match &self.face {
             Face::ByHand(time) => *time.borrow(),
             Face::Live => Timestamp { wall: wall_now(), boot_ms: boot_ms() },
-            Face::Simulated { wall, speed, since } => {
-                let past = since.elapsed().mul_f64(*speed);
+            Face::Simulated { wall, speed, since, stopped } => {
+                let past = stopped.get().copied().unwrap_or_else(|| since.elapsed());
+                let past = past.mul_f64(*speed);
                 let past_signed = SignedDuration::try_from(past).unwrap_or(SignedDuration::MAX);
                 let wall = wall.saturating_add(past_signed).unwrap_or(*wall);
                 let boot_ms = u64::try_from(past.as_millis()).unwrap_or(u64::MAX);
@@ -96,6 +113,9 @@ impl Clock {
             }
             let wait = match &self.face {
                 Face::Live | Face::ByHand(_) => Duration::from_millis(left.min(10_000)),
+                Face::Simulated { stopped, .. } if stopped.get().is_some() => {
+                    return std::future::pending().await;
+                }
                 Face::Simulated { speed, .. } => {
                     // Rounded up to tokio's grain of one millisecond, so that it never spins.
                     Duration::from_millis(left).div_f64(*speed).max(Duration::from_millis(1))
@@ -146,6 +166,21 @@ mod tests {
         assert!(now.boot_ms >= 600_000 && now.boot_ms < 600_100, "{}", now.boot_ms);
         assert!(now.wall_ms() - start.as_millisecond() >= 600_000);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_stands_still_moves_no_copy_and_ends_no_wait() {
+        let clock = Clock::simulated("2026-11-23T02:41:00Z".parse().expect("a time"), 2.0);
+        let copy = clock.clone();
+        copy.sleep(Duration::from_secs(1)).await;
+        let before = copy.now();
+        clock.stand_still();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(copy.now(), before);
+        let live = Clock::live();
+        assert_eq!(live.within(Duration::from_millis(20), copy.sleep(MOMENT)).await, None);
+    }
+
+    const MOMENT: Duration = Duration::from_millis(1);
 
     #[tokio::test(start_paused = true)]
     async fn within_gives_up_at_its_limit() {
