@@ -14,7 +14,7 @@ mod gate;
 mod id;
 mod owed;
 mod plan;
-mod policy;
+pub mod policy;
 mod restore;
 mod rollout;
 mod state;
@@ -32,6 +32,7 @@ pub use effect::{
 };
 pub use event::{Event, FORMAT, GateResult, Hold, Record, Rehearsal, ReleaseResult, Start, Vote};
 pub use evidence::{Evidence, Reading, Rule, RuleVerdict, judge_window};
+pub use finding::limits::FindingsPolicy;
 pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts};
 pub use gate::{
     Card, CardLine, CardRollout, GateInput, GateVerdict, Judgement, Verdict, card_verdict, judge,
@@ -45,8 +46,7 @@ pub use plan::{
     BranchRule, BuiltIn, Plan, PlanError, ReportFile, ReportFormat, Stage, Step, Touches,
 };
 pub use policy::{
-    AfterRollback, ApprovalPolicy, DatabasePolicy, FindingsPolicy, MonitorPolicy, OnUnknown,
-    Policy, RolloutPolicy,
+    AfterRollback, ApprovalPolicy, DatabasePolicy, MonitorPolicy, OnUnknown, Policy, RolloutPolicy,
 };
 pub use restore::{
     Backup, DatabaseState, Drill, Loss, Migration, MigrationClass, RestorePhase, RestoreReport,

@@ -13,7 +13,8 @@ pub(super) fn gate_inputs(release: &Release, stage: &StageId) -> Vec<GateInput> 
         .iter()
         .map(|step| {
             let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
-            GateInput { step: step.id.clone(), report: end.and_then(|end| end.report.clone()) }
+            let report = end.and_then(|end| end.report.clone());
+            GateInput { step: step.id.clone(), report, weighed: None }
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use gonogo::journal::{Disk, Journal, Mode, reader};
+use gonogo::release::finding::limits::{Bound, Limits};
 use gonogo::release::finding::{FindingKind, Measure, Package};
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
@@ -163,8 +164,16 @@ fn plan() -> Any<Plan> {
         .boxed()
 }
 
-fn limits() -> Any<std::collections::BTreeMap<Severity, u32>> {
+fn counts() -> Any<std::collections::BTreeMap<Severity, u32>> {
     btree_map(one_of(&Severity::ALL), any::<u32>(), 0..4).boxed()
+}
+
+fn limits() -> Any<Limits> {
+    let bound = (of(finite()), of(finite())).prop_map(|(min, max)| Bound { min, max });
+    let measures = btree_map(one_of(&Measure::ALL), bound, 0..3);
+    (counts(), counts(), measures)
+        .prop_map(|(all, new, measures)| Limits { all, new, measures })
+        .boxed()
 }
 
 fn policy() -> Any<Policy> {
@@ -177,7 +186,7 @@ fn policy() -> Any<Policy> {
         },
     );
     let findings = (limits(), btree_map(step_id(), limits(), 0..3))
-        .prop_map(|(limits, steps)| FindingsPolicy { limits, steps });
+        .prop_map(|(limits, steps)| FindingsPolicy { limits, steps, ..<_>::default() });
     let after = one_of(&[AfterRollback::Keep, AfterRollback::ScaleDown]);
     let rollout = (any::<u32>(), any::<bool>(), after, any::<bool>()).prop_map(
         |(ready_min, promote_unattended, after_rollback, automatic_rollback)| RolloutPolicy {
@@ -314,7 +323,7 @@ fn report() -> Any<ReportSummary> {
     let measures =
         btree_map(one_of(&[Measure::Score, Measure::P95Ms, Measure::Destroyed]), finite(), 0..3);
     let head = (clean(), state, clean(), any::<u64>());
-    (head, of(tests), limits(), few(finding.boxed()), digest(), measures)
+    (head, of(tests), counts(), few(finding.boxed()), digest(), measures)
         .prop_map(|(head, tests, counts, worst, digest, measures)| {
             let (tool, state, coverage, covered) = head;
             ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures }
@@ -379,6 +388,7 @@ fn judgement() -> Any<Judgement> {
             reasons,
             reports,
             findings,
+            weighed: Vec::new(),
         })
         .boxed()
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use gonogo::release::finding::limits::Limits;
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
     CardRollout, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
@@ -131,6 +132,10 @@ pub(super) fn plan() -> Plan {
     Plan { name: "shop".into(), jobs: 4, branches: vec![rule], stages: vec![code, production] }
 }
 
+fn most(all: &[(Severity, u32)]) -> Limits {
+    Limits { all: all.iter().copied().collect(), ..Limits::default() }
+}
+
 fn policy() -> Policy {
     Policy {
         approval: ApprovalPolicy {
@@ -140,11 +145,9 @@ fn policy() -> Policy {
             expires_s: 3600,
         },
         findings: FindingsPolicy {
-            limits: BTreeMap::from([(Severity::Critical, 0), (Severity::High, 3)]),
-            steps: BTreeMap::from([(
-                step_id("code.gitleaks"),
-                BTreeMap::from([(Severity::Unknown, 0)]),
-            )]),
+            limits: most(&[(Severity::Critical, 0), (Severity::High, 3)]),
+            steps: BTreeMap::from([(step_id("code.gitleaks"), most(&[(Severity::Unknown, 0)]))]),
+            ..FindingsPolicy::default()
         },
         rollout: RolloutPolicy {
             ready_min: 2,
@@ -287,7 +290,7 @@ fn passed(took_ms: u64) -> StepEnd {
 
 fn judged(verdict: GateVerdict, reasons: &[&str]) -> Judgement {
     let reasons = reasons.iter().map(|reason| clean(reason)).collect();
-    Judgement { verdict, reasons, reports: 1, findings: 2 }
+    Judgement { verdict, reasons, reports: 1, findings: 2, weighed: Vec::new() }
 }
 
 fn evidence() -> Evidence {

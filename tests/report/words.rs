@@ -57,7 +57,13 @@ fn of_gates() -> Vec<Event> {
     let stage = || stage_id("code");
     let judged = |verdict| Event::StageJudged {
         stage: stage(),
-        judgement: Judgement { verdict, reasons: vec![why(), why()], reports: 2, findings: 1 },
+        judgement: Judgement {
+            verdict,
+            reasons: vec![why(), why()],
+            reports: 2,
+            findings: 1,
+            weighed: Vec::new(),
+        },
     };
     let digest = || Digest::of(b"card");
     let comment = Clean::default();

@@ -177,7 +177,12 @@ fn stage_judged(before: &Release, stage: &StageId, judgement: &Judgement) -> Vec
         all.extend(wrong("I10", met, format!("stage {stage} is go, but {} is not", step.id)));
         let end = known.and_then(|known| known.end.as_ref());
         let report = end.and_then(|end| end.report.clone());
-        inputs.push(GateInput { step: step.id.clone(), report });
+        let weighed = judgement.weighed.iter().find(|weighed| weighed.step == step.id);
+        if let (Some(report), Some(weighed)) = (&report, weighed) {
+            let what = format!("what counted of {} is not what was found there", step.id);
+            all.extend(wrong("I10", weighed.adds_up(report), what));
+        }
+        inputs.push(GateInput { step: step.id.clone(), report, weighed: weighed.cloned() });
     }
     let again = judge(&inputs, &policy.findings);
     let why = again.reasons.first().map(Clean::to_string).unwrap_or_default();
