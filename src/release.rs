@@ -28,12 +28,12 @@ pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit
 pub use due::{Due, due};
 pub use effect::{
     AfterCrash, BuiltInJob, Cause, Deployed, Effect, EffectKey, LatchedBy, Outcome, Seen, StepEnd,
-    StepResult, Way,
+    StepResult, Stored, Way,
 };
 pub use event::{Event, FORMAT, GateResult, Hold, Record, Rehearsal, ReleaseResult, Start, Vote};
 pub use evidence::{Evidence, Reading, Rule, RuleVerdict, judge_window};
 pub use finding::limits::FindingsPolicy;
-pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts};
+pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts, triage};
 pub use gate::{
     Card, CardLine, CardRollout, GateInput, GateVerdict, Judgement, Verdict, card_verdict, judge,
 };
@@ -56,8 +56,8 @@ pub use rollout::{
     TrafficProof,
 };
 pub use state::{
-    Doubt, Gate, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session, StageState,
-    StepState, StepStatus, SwitchOrder, VoteEntry, Window,
+    Doubt, Gate, GivenWaiver, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session,
+    StageState, StepState, StepStatus, SwitchOrder, VoteEntry, Window,
 };
 pub use telemetry::{Fault, PodRow, SlotSample, Telemetry};
 pub use text::{Clean, Finite, NotFinite, SECRET_BYTES_MIN, Secret, ShortSecret, hidden};

@@ -5,3 +5,4 @@ mod properties;
 pub(crate) mod rules;
 mod shipped;
 mod tables;
+mod triage;

@@ -1,9 +1,10 @@
 //! What a decision card says of a release so far. Pure: the card is drawn from records only.
 
+use super::finding::waiver::Waiver;
 use super::state::StepStatus;
 use super::{
     CardLine, Clean, GateInput, Release, ReportState, ReportSummary, Severity, StageId, Step,
-    Verdict,
+    Stored, Verdict,
 };
 
 /// The reports of a stage, for its gate.
@@ -14,7 +15,7 @@ pub(super) fn gate_inputs(release: &Release, stage: &StageId) -> Vec<GateInput> 
         .map(|step| {
             let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
             let report = end.and_then(|end| end.report.clone());
-            GateInput { step: step.id.clone(), report, weighed: None }
+            GateInput { step: step.id.clone(), report, stored: release.stored(step), weighed: None }
         })
         .collect()
 }
@@ -52,6 +53,23 @@ fn what(step: &Step) -> Clean {
 }
 
 impl Release {
+    /// Where the report of a step's newest try lies, once it has been read.
+    pub fn stored(&self, step: &Step) -> Option<Stored> {
+        let end = self.steps.get(&step.id)?.end.as_ref()?;
+        end.report.as_ref()?;
+        Some(Stored {
+            key: self.step_key(&step.id)?,
+            format: step.report.as_ref()?.format,
+            tool: Clean::new(step.run.first().map_or("", String::as_str)),
+        })
+    }
+
+    /// The waivers of the policy and those that people gave this release, in this order.
+    pub fn all_waivers(&self) -> Vec<Waiver> {
+        let policy = self.policy().map_or(&[][..], |policy| &policy.findings.waivers);
+        policy.iter().chain(self.waivers.iter().map(|given| &given.waiver)).cloned().collect()
+    }
+
     /// The evidence that a decision card drawn up now would carry.
     pub fn evidence_so_far(&self) -> Vec<CardLine> {
         evidence(self)

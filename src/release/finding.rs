@@ -1,6 +1,7 @@
 //! What scanners and tests report, in one model.
 
 pub mod limits;
+pub mod triage;
 pub mod waiver;
 pub mod weigh;
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::finding::limits::{FindingsPolicy, Which};
 use super::finding::weigh::Weighed;
 use super::{
-    Clean, LatchedBy, ReportState, ReportSummary, Revision, Serving, Severity, Slot, StepId, Survey,
+    Clean, LatchedBy, ReportState, ReportSummary, Revision, Serving, Severity, Slot, StepId,
+    Stored, Survey,
 };
 
 /// What a measurement or a report says about a rule.
@@ -67,6 +68,8 @@ pub struct Judgement {
 pub struct GateInput {
     pub step: StepId,
     pub report: Option<ReportSummary>,
+    /// Where the report itself lies.
+    pub stored: Option<Stored>,
     /// What of the report counts; none where nobody has looked into it, and then all of it does.
     pub weighed: Option<Weighed>,
 }
@@ -240,7 +243,7 @@ mod tests {
     }
 
     fn reasons(report: ReportSummary, weighed: Option<Weighed>, policy: &FindingsPolicy) -> String {
-        let input = GateInput { step: step(), report: Some(report), weighed };
+        let input = GateInput { step: step(), report: Some(report), stored: None, weighed };
         let judgement = judge(&[input], policy);
         assert_eq!(judgement.verdict == GateVerdict::Go, judgement.reasons.is_empty());
         let reasons: Vec<&str> = judgement.reasons.iter().map(Clean::as_str).collect();

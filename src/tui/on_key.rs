@@ -186,6 +186,7 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::RollBack
         | Action::Restore
         | Action::UndoRestore
+        | Action::Waive
         | Action::Retry
         | Action::Override
         | Action::Abort => change(ui, snapshot, action),
@@ -244,6 +245,10 @@ fn focus(ui: &mut Ui, pane: Pane) {
 
 /// Opens the question of an action that changes the world.
 fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
+    if action == Action::Waive && ui.screen != Screen::Findings {
+        ui.go(Screen::Findings);
+        return ui.say(Role::Text, "choose the finding, then waive it");
+    }
     if let Some(why) = blocked(action, ui, snapshot) {
         return ui.refuse(&why);
     }
@@ -252,6 +257,10 @@ fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
         (Action::Restore, _) => Popup::Restore(Wizard::restore(word(ui, snapshot))),
         (Action::UndoRestore, _) => Popup::Restore(Wizard::undo(word(ui, snapshot))),
         (Action::Override | Action::Abort, _) => Popup::Reason { action, input: String::new() },
+        (Action::Waive, _) => match screen::findings::waive(ui, snapshot) {
+            Some(form) => Popup::Waive(Box::new(form)),
+            None => return ui.say(Role::Dim, "no finding is chosen"),
+        },
         (_, Some(Ok(ask))) => Popup::Confirm { ask, seen },
         (_, Some(Err(why))) => return ui.refuse(&why),
         (_, None) => return,

@@ -8,10 +8,12 @@ mod form;
 mod help;
 mod palette;
 mod question;
+mod waive;
 mod which;
 mod wizard;
 
 pub(super) use form::{form, stands_on};
+pub(super) use waive::WaiveForm;
 pub(super) use wizard::{Step, Wizard};
 
 use std::sync::Arc;
@@ -70,6 +72,8 @@ pub(super) enum Popup {
     },
     /// A restore that is being prepared.
     Restore(Wizard),
+    /// A waiver that is being written.
+    Waive(Box<WaiveForm>),
     /// A reason must be given.
     Reason {
         action: Action,
@@ -101,6 +105,7 @@ impl Popup {
             | Self::Confirm { .. }
             | Self::CountDown { .. }
             | Self::Restore(_)
+            | Self::Waive(_)
             | Self::Reason { .. } => true,
         }
     }
@@ -110,6 +115,7 @@ impl Popup {
         match self {
             Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
             Self::Restore(wizard) => wizard.meant(snapshot),
+            Self::Waive(form) => form.ask(),
             Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
             Self::Help { .. }
             | Self::Debrief { .. }
@@ -126,6 +132,7 @@ impl Popup {
             | Self::Restore(Wizard { step: Step::Word, input, .. })
             | Self::Reason { input, .. }
             | Self::Line { input, .. } => Some(input),
+            Self::Waive(form) => form.input(),
             _ => None,
         }
     }
@@ -153,11 +160,10 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
     // With nothing typed, backspace leads back.
     let leads_back = matches!(&popup, Popup::Restore(_)) && key.code == KeyCode::Backspace;
     if Some(chord) == Chord::read(COPY_KEY)
-        && let Some(ask) = popup.ask(snapshot)
+        && let Some(copy) = copied(ui, snapshot, &popup)
     {
-        let text = calls(ui, snapshot, &ask);
         ui.popup = Some(popup);
-        return Did::Copy { what: "the call", text };
+        return copy;
     }
     if let Some(input) = popup.input()
         && !(leads_back && input.is_empty())
@@ -192,6 +198,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
         Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
+        Popup::Waive(form) => return waive_key(ui, snapshot, code, form),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
         Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
             return screen::find(ui, &input);
@@ -200,6 +207,15 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
+}
+
+/// What the copying key takes of an open question.
+fn copied(ui: &Ui, snapshot: &Snapshot, popup: &Popup) -> Option<Did> {
+    if let Popup::Waive(form) = popup {
+        return Some(Did::Copy { what: "the waiver", text: form.yaml() });
+    }
+    let text = calls(ui, snapshot, &popup.ask(snapshot)?);
+    Some(Did::Copy { what: "the call", text })
 }
 
 /// The exact calls of an ask, a line each.
@@ -375,6 +391,26 @@ fn wizard_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut wizard: Wizar
         ui.popup = Some(Popup::Restore(wizard));
         screen::scroll(ui, snapshot, by);
     }
+    Did::Nothing
+}
+
+fn waive_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut form: Box<WaiveForm>) -> Did {
+    if code == KeyCode::Enter {
+        match form.waiver() {
+            Ok(_) if !ui.is_armed() => ui.refuse(&not_armed("waive")),
+            Ok(waiver) => {
+                let ask = Ask::Waive { waiver: Box::new(waiver) };
+                return Did::Ask { ask, seen: seen(snapshot) };
+            }
+            Err((field, why)) => {
+                form.go_to(field);
+                ui.refuse(&why);
+            }
+        }
+    } else if form.on_key(code) {
+        form.covers = screen::findings::covered(ui, &form.matcher());
+    }
+    ui.popup = Some(Popup::Waive(form));
     Did::Nothing
 }
 

@@ -1,11 +1,13 @@
 //! Single decisions, written down: what is asked or answered, and what follows.
 
+use gonogo::release::finding::waiver::Waiver;
+use gonogo::release::finding::weigh::weigh;
 use gonogo::release::{
-    Ask, Effect, Event, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen, Slot, StepEnd,
-    StepResult, Timer, Verdict, due, judge_window, owed,
+    Ask, Effect, Event, Finding, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen,
+    Severity, Slot, StepEnd, StepResult, Timer, Verdict, due, judge, judge_window, owed,
 };
 
-use super::model::{Model, Mood, clean, evidence, policy, start};
+use super::model::{Model, Mood, clean, evidence, person, policy, start};
 
 const PLAN: &str = "
 name: table
@@ -90,6 +92,67 @@ fn a_failed_scan_is_no_go_and_waits_for_a_retry() {
     model.ask("ada", Ask::Retry).expect("a retry");
     model.settle(Mood::Good);
     assert!(model.release.open_gate().is_some());
+}
+
+fn waiver(rule: &str, until: &str) -> Box<Waiver> {
+    let waiver = Waiver::new(clean("not built in"), person("mira"), until.parse().expect("a day"));
+    Box::new(Waiver { rule: Some(clean(rule)), ..waiver })
+}
+
+/// Judges as the world does that finds two criticals of one rule in the stored report.
+fn judge_again(model: &mut Model) -> Vec<Event> {
+    let owed = model.owed().into_iter().find(|(_, e)| matches!(e, Effect::JudgeGate { .. }));
+    let (key, Effect::JudgeGate { mut inputs, policy, .. }) = owed.expect("it is judged") else {
+        unreachable!()
+    };
+    let critical =
+        Finding { rule: clean("CVE-1"), severity: Severity::Critical, ..Finding::default() };
+    let findings = [critical.clone(), critical];
+    let why = clean("no release is known to serve");
+    let today = "2026-11-24".parse().expect("a day");
+    for input in inputs.iter_mut().filter(|input| input.report.is_some()) {
+        let (own, _) = weigh(&input.step, &findings, Err(&why), &policy.waivers, today);
+        input.weighed = Some(own);
+    }
+    let judgement = judge(&inputs, &policy);
+    model.input(Input::Answered(key, Outcome::Judged(judgement))).expect("an answer")
+}
+
+#[test]
+fn i10_a_waiver_has_the_stage_judged_again_and_only_what_it_covers_is_waived() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }));
+    let past = Ask::Waive { waiver: waiver("CVE-1", "1969-12-31") };
+    assert!(matches!(model.ask("ada", past), Err(Refusal::MayNotWaive { .. })));
+    let nothing = Ask::Waive { waiver: waiver("*", "2026-12-31") };
+    assert!(matches!(model.ask("ada", nothing), Err(Refusal::NotNow { .. })));
+    // One that covers something else is judged, and found too little.
+    model.ask("ada", Ask::Waive { waiver: waiver("CVE-2", "2026-12-31") }).expect("a waiver");
+    assert!(model.release.hold.is_none(), "it is judged first");
+    judge_again(&mut model);
+    assert!(matches!(hold(&model), Hold::Failed { .. }), "still too many");
+    model.ask("ada", Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") }).expect("a waiver");
+    assert!(model.ask("ada", Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") }).is_err());
+    let events = judge_again(&mut model);
+    let Some(Event::StageJudged { judgement, .. }) = events.first() else { panic!("{events:?}") };
+    assert_eq!(judgement.weighed[0].by[0].count, 2);
+    assert_eq!(judgement.verdict, gonogo::release::GateVerdict::Go);
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().is_some(), "and the release goes on");
+}
+
+#[test]
+fn only_who_may_approve_may_waive() {
+    let mut policy = policy();
+    policy.approval.approvers = vec![person("mira")];
+    let mut model = Model::new(start(plan(), policy, "main"));
+    let ask = || Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") };
+    assert!(matches!(model.ask("zoe", ask()), Err(Refusal::MayNotWaive { .. })));
+    assert!(model.ask("mira", ask()).is_ok());
 }
 
 #[test]

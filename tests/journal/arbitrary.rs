@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use gonogo::journal::{Disk, Journal, Mode, reader};
 use gonogo::release::finding::limits::{Bound, Limits};
+use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::finding::{FindingKind, Measure, Package};
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
@@ -164,6 +165,18 @@ fn plan() -> Any<Plan> {
         .boxed()
 }
 
+fn waiver() -> Any<Box<Waiver>> {
+    let text = || of(clean());
+    let which = (text(), text(), of(digest()), text(), text());
+    (which, clean(), person())
+        .prop_map(|((tool, rule, fingerprint, location, package), reason, owner)| {
+            let until = "2026-12-31".parse().expect("a day");
+            let waiver = Waiver::new(reason, owner, until);
+            Box::new(Waiver { tool, rule, fingerprint, location, package, ..waiver })
+        })
+        .boxed()
+}
+
 fn counts() -> Any<std::collections::BTreeMap<Severity, u32>> {
     btree_map(one_of(&Severity::ALL), any::<u32>(), 0..4).boxed()
 }
@@ -255,6 +268,7 @@ fn start() -> Any<Start> {
             attended: how.0[1],
             rehearsal: how.1,
             latches: how.2,
+            baseline: None,
             passed_before: how.3,
             tells: how.0[2],
         })
@@ -577,6 +591,7 @@ fn late_event(kind: usize) -> Any<Event> {
         20 => hold().prop_map(|hold| Event::Held { hold }).boxed(),
         21 => few(step_id()).prop_map(|steps| Event::RetryOrdered { steps }).boxed(),
         22 => clean().prop_map(|comment| Event::HoldOverridden { comment }).boxed(),
+        27 => waiver().prop_map(|waiver| Event::FindingWaived { waiver }).boxed(),
         23 => clean().prop_map(|comment| Event::AbortOrdered { comment }).boxed(),
         24 => result().prop_map(|result| Event::ReleaseEnded { result }).boxed(),
         26 => any::<u64>().prop_map(|bytes| Event::TailRepaired { bytes }).boxed(),

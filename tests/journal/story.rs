@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use gonogo::release::finding::limits::Limits;
+use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
     CardRollout, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
@@ -17,7 +18,7 @@ use gonogo::release::{
 };
 
 /// How many kinds of events there are.
-pub(super) const KINDS: usize = 27;
+pub(super) const KINDS: usize = 28;
 
 /// The place of an event's kind. A new kind does not compile until it has a place here, a
 /// strategy in `arbitrary` and a line in a golden journal.
@@ -50,6 +51,7 @@ pub(super) fn kind(event: &Event) -> usize {
         Event::ReleaseEnded { .. } => 24,
         Event::Notified { .. } => 25,
         Event::TailRepaired { .. } => 26,
+        Event::FindingWaived { .. } => 27,
     }
 }
 
@@ -136,6 +138,12 @@ fn most(all: &[(Severity, u32)]) -> Limits {
     Limits { all: all.iter().copied().collect(), ..Limits::default() }
 }
 
+pub(super) fn waiver() -> Waiver {
+    let until = "2026-12-31".parse().expect("a day");
+    let waiver = Waiver::new(clean("not reachable"), person("mira"), until);
+    Waiver { rule: Some(clean("generic-api-key")), location: Some(clean("docs/*")), ..waiver }
+}
+
 fn policy() -> Policy {
     Policy {
         approval: ApprovalPolicy {
@@ -193,6 +201,7 @@ pub(super) fn start() -> Start {
         attended: true,
         rehearsal: Some(Rehearsal { scenario: clean("bad-canary"), seed: 42 }),
         latches: vec![latch],
+        baseline: None,
         passed_before: vec![],
         tells: true,
     }
@@ -393,6 +402,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
             reason: clean("409 conflict on Service backend"),
         }),
         own(Event::Held { hold: Hold::SwitchFailed { reason: clean("409 conflict") } }),
+        by("carol@example.com", Event::FindingWaived { waiver: Box::new(waiver()) }),
         by("alice", Event::HoldOverridden { comment: clean("looked at it") }),
         by("alice", Event::SwitchOrdered { from: Some(Slot::Blue), to: Slot::Green }),
         own(Event::TrafficSwitched {

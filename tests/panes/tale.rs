@@ -67,6 +67,7 @@ impl Tale {
                 tells: false,
                 rehearsal,
                 latches: Vec::new(),
+                baseline: None,
                 passed_before: Vec::new(),
             }),
         });

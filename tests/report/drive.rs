@@ -362,6 +362,7 @@ pub(super) fn start() -> Start {
         tells: true,
         rehearsal: None,
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
     }
 }

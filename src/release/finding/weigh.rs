@@ -1,14 +1,15 @@
 //! What of a report weighs at its gate: what is new since what serves, and what no waiver covers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::triage::{Diff, Status};
 use super::waiver::Waiver;
 use super::{Finding, FindingKind, ReportSummary, Severity};
-use crate::release::{Clean, Digest, Person, StepId};
+use crate::release::{Clean, Person, StepId};
 
 /// The findings of one report, counted for its gate. It is recorded with the judgement, so that
 /// the journal alone tells again why a stage was go.
@@ -81,99 +82,44 @@ impl Named {
     }
 }
 
-/// Where one finding stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    pub new: bool,
-    /// The waiver that covers it, by its place in the list.
-    pub waiver: Option<usize>,
-}
-
-/// How often each finding stands in what serves now. Findings that only their lines tell apart
-/// share a fingerprint, so they are counted.
-#[derive(Clone, Debug, Default)]
-pub struct Before(HashMap<Digest, u32>);
-
-impl Before {
-    pub fn add(&mut self, finding: &Finding) {
-        match self.0.get_mut(&finding.fingerprint) {
-            Some(count) => *count = count.saturating_add(1),
-            None => drop(self.0.insert(finding.fingerprint.clone(), 1)),
-        }
-    }
-}
-
-/// Weighs the findings of one report, in any order.
-pub struct Scales<'w> {
-    waivers: &'w [Waiver],
+/// Counts the findings of one report for its gate, and says for each the place of the waiver that
+/// covers it, if one does today. `before` is how they stand to what serves now, or why that is not
+/// known: then all of them are new.
+pub fn weigh(
+    step: &StepId,
+    findings: &[Finding],
+    before: Result<&Diff, &Clean>,
+    waivers: &[Waiver],
     today: Date,
-    before: Option<Before>,
-    counts: Vec<u32>,
-    weighed: Weighed,
-}
-
-impl<'w> Scales<'w> {
-    /// `before` is what serves now, or why that is not known.
-    pub fn new(
-        step: StepId,
-        waivers: &'w [Waiver],
-        today: Date,
-        before: Result<Before, Clean>,
-    ) -> Self {
-        let not_compared = before.as_ref().err().cloned().unwrap_or_default();
-        Self {
-            waivers,
-            today,
-            before: before.ok(),
-            counts: vec![0; waivers.len()],
-            weighed: Weighed { not_compared, ..Weighed::nothing(step) },
+) -> (Weighed, Vec<Option<usize>>) {
+    let mut weighed = Weighed::nothing(step.clone());
+    match before {
+        Ok(diff) => weighed.fixed = u32::try_from(diff.fixed.len()).unwrap_or(u32::MAX),
+        Err(why) => weighed.not_compared = why.clone(),
+    }
+    let valid: Vec<(usize, &Waiver)> =
+        waivers.iter().enumerate().filter(|(_, waiver)| !waiver.is_expired(today)).collect();
+    let mut used = vec![0_u32; waivers.len()];
+    let mut covered = Vec::with_capacity(findings.len());
+    for (at, finding) in findings.iter().enumerate() {
+        let status = before.ok().and_then(|diff| diff.now.get(at)).copied();
+        let by = valid.iter().find(|(_, waiver)| waiver.covers(finding)).map(|(by, _)| *by);
+        if let Some(by) = by {
+            used[by] = used[by].saturating_add(1);
         }
+        weighed.add(finding, status.unwrap_or(Status::New), by.is_some());
+        covered.push(by);
     }
-
-    pub fn add(&mut self, finding: &Finding) -> Standing {
-        let seen = self.before.as_mut().and_then(|before| before.0.get_mut(&finding.fingerprint));
-        let new = match seen {
-            Some(count) if *count > 0 => {
-                *count -= 1;
-                false
-            }
-            Some(_) | None => true,
-        };
-        let holds = |waiver: &Waiver| !waiver.is_expired(self.today) && waiver.covers(finding);
-        let waiver = self.waivers.iter().position(holds);
-        let (weighed, severity) = (&mut self.weighed, finding.severity);
-        if let Some(at) = waiver {
-            count(&mut weighed.waived, severity);
-            weighed.tests_waived += u32::from(finding.kind == FindingKind::Test);
-            self.counts[at] = self.counts[at].saturating_add(1);
-        } else {
-            count(&mut weighed.all, severity);
-            weighed.first.entry(severity).or_insert_with(|| Named::of(finding));
-            if new {
-                count(&mut weighed.new, severity);
-                weighed.first_new.entry(severity).or_insert_with(|| Named::of(finding));
-            }
-        }
-        Standing { new, waiver }
-    }
-
-    pub fn finish(self) -> Weighed {
-        let mut weighed = self.weighed;
-        let used = self.waivers.iter().zip(self.counts).filter(|(_, count)| *count > 0);
-        weighed.by = used
-            .map(|(waiver, count)| WaivedBy {
-                what: waiver.what(),
-                owner: waiver.owner.clone(),
-                until: waiver.until,
-                count,
-            })
-            .collect();
-        let left = self.before.map_or(0, |before| {
-            before.0.values().fold(0_u32, |sum, count| sum.saturating_add(*count))
-        });
-        weighed.fixed = left;
-        weighed
-    }
+    let by = waivers.iter().zip(used).filter(|(_, count)| *count > 0);
+    weighed.by = by
+        .map(|(waiver, count)| WaivedBy {
+            what: waiver.what(),
+            owner: waiver.owner.clone(),
+            until: waiver.until,
+            count,
+        })
+        .collect();
+    (weighed, covered)
 }
 
 fn count(counts: &mut BTreeMap<Severity, u32>, severity: Severity) {
@@ -182,6 +128,21 @@ fn count(counts: &mut BTreeMap<Severity, u32>, severity: Severity) {
 }
 
 impl Weighed {
+    fn add(&mut self, finding: &Finding, status: Status, waived: bool) {
+        let severity = finding.severity;
+        if waived {
+            count(&mut self.waived, severity);
+            self.tests_waived += u32::from(finding.kind == FindingKind::Test);
+            return;
+        }
+        count(&mut self.all, severity);
+        self.first.entry(severity).or_insert_with(|| Named::of(finding));
+        if status == Status::New {
+            count(&mut self.new, severity);
+            self.first_new.entry(severity).or_insert_with(|| Named::of(finding));
+        }
+    }
+
     fn nothing(step: StepId) -> Self {
         Self {
             step,
@@ -236,6 +197,8 @@ impl Weighed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::release::Digest;
+    use crate::release::triage::diff;
 
     fn finding(name: &str, severity: Severity) -> Finding {
         Finding {
@@ -267,26 +230,26 @@ mod tests {
     #[test]
     fn findings_are_new_existing_fixed_and_waived_and_add_up() {
         use Severity::{High, Low};
-        let mut before = Before::default();
-        for name in ["old", "twice", "gone", "gone", "waived-old"] {
-            before.add(&finding(name, High));
-        }
-        let waivers = [waiver("waived*", "2026-12-01"), waiver("late", "2026-11-01")];
-        let today = "2026-11-24".parse().expect("a day");
-        let mut scales = Scales::new(step(), &waivers, today, Ok(before));
-        let mut stands = |name: &str, severity| {
-            let Standing { new, waiver } = scales.add(&finding(name, severity));
-            (new, waiver)
+        let of = |names: &[(&str, Severity)]| -> Vec<Finding> {
+            names.iter().map(|(name, severity)| finding(name, *severity)).collect()
         };
-        assert_eq!(stands("old", High), (false, None));
-        assert_eq!(stands("twice", High), (false, None));
-        assert_eq!(stands("twice", High), (true, None), "there was one, now there are two");
-        assert_eq!(stands("waived-old", High), (false, Some(0)));
-        assert_eq!(stands("waived-new", Low), (true, Some(0)));
-        assert_eq!(stands("late", Low), (true, None), "an expired waiver covers nothing");
-        let weighed = scales.finish();
+        let before = of(&[("old", High), ("twice", High), ("gone", High), ("waived-old", High)]);
+        let now = of(&[
+            ("old", High),
+            ("twice", High),
+            // There was one, now there are two.
+            ("twice", High),
+            ("waived-old", High),
+            ("waived-new", Low),
+            // An expired waiver covers nothing.
+            ("late", Low),
+        ]);
+        let waivers = [waiver("late", "2026-11-01"), waiver("waived*", "2026-12-01")];
+        let today = "2026-11-24".parse().expect("a day");
+        let (weighed, covered) = weigh(&step(), &now, Ok(&diff(&now, &before)), &waivers, today);
+        assert_eq!(covered, [None, None, None, Some(1), Some(1), None]);
         assert_eq!((weighed.count(High), weighed.count(Low)), ((3, 1), (1, 1)));
-        assert_eq!((weighed.fixed, weighed.by.len(), weighed.by[0].count), (2, 1, 2));
+        assert_eq!((weighed.fixed, weighed.by.len(), weighed.by[0].count), (1, 1, 2));
         assert_eq!(weighed.first_new[&High].rule.as_str(), "twice");
         let mut report = ReportSummary {
             tool: "t".into(),
@@ -308,9 +271,7 @@ mod tests {
     fn without_a_baseline_everything_is_new_and_it_is_said() {
         let today = "2026-11-24".parse().expect("a day");
         let why = Clean::new("no release is known to serve");
-        let mut scales = Scales::new(step(), &[], today, Err(why.clone()));
-        assert!(scales.add(&finding("a", Severity::High)).new);
-        let weighed = scales.finish();
+        let (weighed, _) = weigh(&step(), &[finding("a", Severity::High)], Err(&why), &[], today);
         assert_eq!((weighed.count(Severity::High), weighed.not_compared), ((1, 1), why));
     }
 }

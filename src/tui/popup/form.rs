@@ -101,6 +101,7 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
         | Popup::Debrief { .. }
         | Popup::Palette { .. }
         | Popup::Reason { .. }
+        | Popup::Waive(_)
         | Popup::Line { .. } => None,
     }
 }

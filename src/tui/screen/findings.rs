@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 
 use super::{Rows, split, within};
 use crate::engine::handle::Snapshot;
+use crate::release::finding::waiver::Waiver;
 use crate::release::{
     Finding, Release, ReportState, ReportSummary, Seq, Severity, StepId, StepStatus,
 };
@@ -16,6 +17,7 @@ use crate::tui::draw::View;
 use crate::tui::list::{Filter, List};
 use crate::tui::on_key::Did;
 use crate::tui::pen::{Strip, pane, row, rows, wrap};
+use crate::tui::popup::WaiveForm;
 use crate::tui::theme::Role;
 use crate::tui::ui::{Ui, page_rows};
 
@@ -189,6 +191,20 @@ fn open(ui: &mut Ui) {
     } else {
         ui.findings.detail = true;
     }
+}
+
+/// The form that waives the chosen finding, for a month unless told.
+pub(in crate::tui) fn waive(ui: &Ui, snapshot: &Snapshot) -> Option<WaiveForm> {
+    let (_, finding) = ui.findings.chosen()?;
+    let owner = ui.who.person.as_ref().map_or(String::new(), ToString::to_string);
+    let today = snapshot.now.wall.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let until = today.saturating_add(jiff::Span::new().days(30));
+    Some(WaiveForm::new(finding.clone(), owner, until.to_string()))
+}
+
+/// How many findings of this release a waiver covers.
+pub(in crate::tui) fn covered(ui: &Ui, waiver: &Waiver) -> usize {
+    ui.findings.all.iter().filter(|(_, finding)| waiver.covers(finding)).count()
 }
 
 /// Esc: closes the detail, then the filter; whether there was one.
