@@ -89,6 +89,13 @@ actions! {
     /// The two marked rows side by side.
     Diff "diff" Look,
     Refresh "refresh" Look,
+    /// New, all, waived or fixed.
+    Sight "sight" Look,
+    Group "group" Look,
+    Sort "sort" Look,
+    /// The masked report as its tool wrote it.
+    Raw "raw" Look,
+    CopyFix "copy-fix" Look,
     /// The chosen row, or the exact call of the open question, to the terminal's clipboard.
     Copy "copy" Look,
     GoRelease "go-release" Go,

@@ -11,7 +11,7 @@ use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Ui, seen};
 use crate::engine::handle::{Direction, Snapshot};
-use crate::release::{Ask, Clean, ReleaseId, Seq};
+use crate::release::{Ask, Clean, Finding, ReleaseId, Seq, StepId};
 
 /// Two presses of Ctrl-C within this time detach, in milliseconds.
 const TWICE_MS: u64 = 3000;
@@ -38,6 +38,11 @@ pub enum Did {
     Mouse(bool),
     /// Read the list of releases.
     ListReleases,
+    /// Read the report that a finding stands in, to be shown there.
+    Raw {
+        step: StepId,
+        finding: Box<Finding>,
+    },
     /// Show another release.
     Open(ReleaseId),
     /// Read two releases, to show them side by side.
@@ -149,6 +154,11 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Mark
         | Action::Diff
         | Action::Refresh
+        | Action::Sight
+        | Action::Group
+        | Action::Sort
+        | Action::Raw
+        | Action::CopyFix
         | Action::Copy => return screen::act(ui, snapshot, action),
         Action::Back => return back(ui, snapshot),
         Action::PaneStages => focus(ui, Pane::Stages),
@@ -158,18 +168,15 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::PaneWatch => focus(ui, Pane::Watch),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
-        Action::GoRelease => ui.go(Screen::Release),
-        Action::GoFindings => ui.go(Screen::Findings),
-        Action::GoTimeline => ui.go(Screen::Timeline),
-        Action::GoGate => ui.go(Screen::Gate),
-        Action::GoMonitor => ui.go(Screen::Monitor),
-        Action::GoWayBack => ui.go(Screen::WayBack),
-        Action::GoRestore => ui.go(Screen::Restore),
-        Action::GoLog => ui.go(Screen::OwnLog),
-        Action::GoReleases => {
-            ui.go(Screen::Releases);
-            return Did::ListReleases;
-        }
+        Action::GoRelease
+        | Action::GoFindings
+        | Action::GoTimeline
+        | Action::GoGate
+        | Action::GoMonitor
+        | Action::GoWayBack
+        | Action::GoRestore
+        | Action::GoReleases
+        | Action::GoLog => return go(ui, action),
         Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
@@ -192,6 +199,14 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Abort => change(ui, snapshot, action),
     }
     Did::Nothing
+}
+
+/// Goes to the screen that an action leads to.
+fn go(ui: &mut Ui, action: Action) -> Did {
+    if let Some(screen) = Screen::ALL.into_iter().find(|screen| screen.way() == action) {
+        ui.go(screen);
+    }
+    if action == Action::GoReleases { Did::ListReleases } else { Did::Nothing }
 }
 
 fn find(ui: &mut Ui) {

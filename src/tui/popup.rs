@@ -8,6 +8,7 @@ mod form;
 mod help;
 mod palette;
 mod question;
+mod raw;
 mod waive;
 mod which;
 mod wizard;
@@ -72,6 +73,13 @@ pub(super) enum Popup {
     },
     /// A restore that is being prepared.
     Restore(Wizard),
+    /// A report as its tool wrote it, masked.
+    Raw {
+        title: Clean,
+        lines: Arc<Vec<Clean>>,
+        at: usize,
+        top: usize,
+    },
     /// A waiver that is being written.
     Waive(Box<WaiveForm>),
     /// A reason must be given.
@@ -98,9 +106,11 @@ impl Popup {
     /// Whether its answer can change the world, so that a key on its way must not be one.
     pub(super) fn is_a_question(&self) -> bool {
         match self {
-            Self::Help { .. } | Self::Debrief { .. } | Self::Palette { .. } | Self::Line { .. } => {
-                false
-            }
+            Self::Help { .. }
+            | Self::Debrief { .. }
+            | Self::Palette { .. }
+            | Self::Raw { .. }
+            | Self::Line { .. } => false,
             Self::Vote { .. }
             | Self::Confirm { .. }
             | Self::CountDown { .. }
@@ -121,6 +131,7 @@ impl Popup {
             | Self::Debrief { .. }
             | Self::Palette { .. }
             | Self::Vote { .. }
+            | Self::Raw { .. }
             | Self::Line { .. } => None,
         }
     }
@@ -193,6 +204,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Debrief { .. } if code == KeyCode::Char('q') => {}
         // It opened by itself: the key was meant for what is under it.
         Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
+        Popup::Raw { title, lines, at, top } => raw_key(ui, code, title, lines, (at, top)),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
@@ -288,7 +300,18 @@ fn edited(input: &mut String, chord: Chord) -> bool {
     true
 }
 
-fn scrolled(ui: &mut Ui, code: KeyCode, top: usize, popup: impl Fn(usize) -> Popup) {
+fn raw_key(
+    ui: &mut Ui,
+    code: KeyCode,
+    title: Clean,
+    lines: Arc<Vec<Clean>>,
+    (at, top): (usize, usize),
+) {
+    let last = lines.len().saturating_sub(1);
+    scrolled(ui, code, top, |top| Popup::Raw { title, lines, at, top: top.min(last) });
+}
+
+fn scrolled(ui: &mut Ui, code: KeyCode, top: usize, popup: impl FnOnce(usize) -> Popup) {
     let top = match code {
         KeyCode::Char('j') | KeyCode::Down => top + 1,
         KeyCode::Char('k') | KeyCode::Up => top.saturating_sub(1),
@@ -444,6 +467,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
         Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
+        Some(Popup::Raw { title, lines, at, top }) => {
+            raw::draw(buf, area, view, title, lines, *at, *top);
+        }
         Some(_) if stands_on(view.ui).is_some() => {}
         Some(popup) => question::draw(buf, area, view, popup),
     }

@@ -3,8 +3,8 @@
 use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::finding::weigh::weigh;
 use gonogo::release::{
-    Ask, Effect, Event, Finding, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen,
-    Severity, Slot, StepEnd, StepResult, Timer, Verdict, due, judge, judge_window, owed,
+    Ask, Effect, Event, Finding, GateVerdict, Hold, Input, Outcome, Plan, Refusal, ReleaseResult,
+    Seen, Severity, Slot, StepEnd, StepResult, Timer, Verdict, due, judge, judge_window, owed,
 };
 
 use super::model::{Model, Mood, clean, evidence, person, policy, start};
@@ -140,7 +140,7 @@ fn i10_a_waiver_has_the_stage_judged_again_and_only_what_it_covers_is_waived() {
     let events = judge_again(&mut model);
     let Some(Event::StageJudged { judgement, .. }) = events.first() else { panic!("{events:?}") };
     assert_eq!(judgement.weighed[0].by[0].count, 2);
-    assert_eq!(judgement.verdict, gonogo::release::GateVerdict::Go);
+    assert_eq!(judgement.verdict, GateVerdict::Go);
     model.settle(Mood::Good);
     assert!(model.release.open_gate().is_some(), "and the release goes on");
 }
@@ -205,7 +205,7 @@ fn votes() {
     let seen = model.release.gate.as_ref().expect("a gate").changed;
     let stale = gonogo::release::Command {
         by: gonogo::release::Principal {
-            person: super::model::person("ada"),
+            person: person("ada"),
             via: gonogo::release::Via::Cockpit,
             key: None,
         },
