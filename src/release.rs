@@ -22,7 +22,7 @@ mod telemetry;
 mod text;
 mod time;
 
-pub use card::report_words;
+pub use card::{LAYERS, Layer, report_words};
 pub use command::{Ask, Command, Principal, Refusal, Via};
 pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit};
 pub use due::{Due, due};

@@ -3,8 +3,9 @@
 use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::finding::weigh::weigh;
 use gonogo::release::{
-    Ask, Effect, Event, Finding, GateVerdict, Hold, Input, Outcome, Plan, Refusal, ReleaseResult,
-    Seen, Severity, Slot, StepEnd, StepResult, Timer, Verdict, due, judge, judge_window, owed,
+    Ask, Effect, Event, Finding, GateVerdict, Hold, Input, LAYERS, Outcome, Plan, Refusal,
+    ReleaseResult, Seen, Severity, Slot, StepEnd, StepResult, Timer, Verdict, due, judge,
+    judge_window, owed,
 };
 
 use super::model::{Model, Mood, clean, evidence, person, policy, start};
@@ -416,4 +417,21 @@ fn plans_that_talk_their_way_past_the_gate_are_refused() {
         let error = plan.check().expect_err(message).to_string();
         assert!(error.starts_with(message), "{error}");
     }
+}
+
+#[test]
+fn a_layer_is_proven_by_what_looked_at_it_and_by_nothing_else() {
+    let proofs = |model: &Model| -> Vec<(&'static str, String)> {
+        let of = |layer: &gonogo::release::Layer| {
+            let proofs = layer.proofs(&model.release);
+            proofs.first().map(|proof| (layer.name, proof.to_string()))
+        };
+        LAYERS.iter().filter_map(of).collect()
+    };
+    assert_eq!(proofs(&Model::new(start(plan(), policy(), "main"))), []);
+    assert_eq!(proofs(&at_the_gate()), [("image", "build.scan/trivy".to_owned())]);
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Unknown);
+    assert_eq!(proofs(&model), [], "what scanned nothing proves nothing");
 }
