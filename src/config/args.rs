@@ -185,13 +185,12 @@ pub struct Which {
 }
 
 #[derive(Debug, ClapArgs)]
-#[group(id = "which", required = true, multiple = true)]
-#[group(args = ["rule", "fingerprint", "location", "package"])]
 pub struct Waive {
     /// The release; otherwise the one that is running
     pub release: Option<ReleaseId>,
     /// The tool's name for what it found; * stands for any characters
     #[arg(long, value_name = "RULE")]
+    #[arg(required_unless_present_any = ["fingerprint", "location", "package"])]
     pub rule: Option<String>,
     /// Exactly one finding, as the findings screen names it
     #[arg(long, value_name = "SHA256")]
