@@ -139,6 +139,7 @@ fn start(dag: &Dag) -> Outcome<Start> {
         tells: false,
         rehearsal: None,
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
     })
 }

@@ -115,6 +115,7 @@ impl Exit {
             | Refusal::Overtaken { .. }
             | Refusal::Stale { .. }
             | Refusal::MayNotVote { .. }
+            | Refusal::MayNotWaive { .. }
             | Refusal::NotNow { .. }
             | Refusal::Observing { .. } => Self::Refused,
         }

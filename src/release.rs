@@ -14,7 +14,7 @@ mod gate;
 mod id;
 mod owed;
 mod plan;
-mod policy;
+pub mod policy;
 mod restore;
 mod rollout;
 mod state;
@@ -22,16 +22,17 @@ mod telemetry;
 mod text;
 mod time;
 
-pub use card::report_words;
+pub use card::{LAYERS, Layer, report_words};
 pub use command::{Ask, Command, Principal, Refusal, Via};
 pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit};
 pub use due::{Due, due};
 pub use effect::{
     AfterCrash, BuiltInJob, Cause, Deployed, Effect, EffectKey, LatchedBy, Outcome, Seen, StepEnd,
-    StepResult, Way,
+    StepResult, Stored, Way,
 };
 pub use event::{Event, FORMAT, GateResult, Hold, Record, Rehearsal, ReleaseResult, Start, Vote};
 pub use evidence::{Evidence, Reading, Rule, RuleVerdict, judge_window};
+pub use finding::limits::FindingsPolicy;
 pub use finding::{Finding, ReportState, ReportSummary, Severity, TestCounts, triage};
 pub use gate::{
     Card, CardLine, CardRollout, GateInput, GateVerdict, Judgement, Verdict, card_verdict, judge,
@@ -45,8 +46,7 @@ pub use plan::{
     BranchRule, BuiltIn, Plan, PlanError, ReportFile, ReportFormat, Stage, Step, Touches,
 };
 pub use policy::{
-    AfterRollback, ApprovalPolicy, DatabasePolicy, FindingsPolicy, MonitorPolicy, OnUnknown,
-    Policy, RolloutPolicy,
+    AfterRollback, ApprovalPolicy, DatabasePolicy, MonitorPolicy, OnUnknown, Policy, RolloutPolicy,
 };
 pub use restore::{
     Backup, DatabaseState, Drill, Loss, Migration, MigrationClass, RestorePhase, RestoreReport,
@@ -56,8 +56,8 @@ pub use rollout::{
     TrafficProof,
 };
 pub use state::{
-    Doubt, Gate, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session, StageState,
-    StepState, StepStatus, SwitchOrder, VoteEntry, Window,
+    Doubt, Gate, GivenWaiver, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session,
+    StageState, StepState, StepStatus, SwitchOrder, VoteEntry, Window,
 };
 pub use telemetry::{Fault, PodRow, SlotSample, Telemetry};
 pub use text::{Clean, Finite, NotFinite, SECRET_BYTES_MIN, Secret, ShortSecret, hidden};

@@ -11,6 +11,7 @@ pub mod notify;
 pub mod postgres;
 pub mod probe;
 pub mod shell;
+pub mod stored;
 pub mod tools;
 pub mod web;
 pub mod workspace;

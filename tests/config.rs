@@ -61,10 +61,10 @@ fn a_mistyped_limit_is_not_silently_the_default() {
          help: did you mean `window_s`?",
     );
     wrong(
-        policy("findings:\n  limits: {hihg: 0}\n"),
-        "policy.yaml:2:12: findings.limits.hihg: unknown value `hihg`\n\
-         \x20 2 |   limits: {hihg: 0}\n\
-         \x20   |            ^^^^\n\
+        policy("findings:\n  limits: {all: {hihg: 0}}\n"),
+        "policy.yaml:2:18: findings.limits.all.hihg: unknown value `hihg`\n\
+         \x20 2 |   limits: {all: {hihg: 0}}\n\
+         \x20   |                  ^^^^\n\
          help: did you mean `high`?",
     );
     wrong(
@@ -74,6 +74,35 @@ fn a_mistyped_limit_is_not_silently_the_default() {
          \x20   |                   ^^^^\n\
          help: one of `keep`, `scale_down`",
     );
+}
+
+#[test]
+fn a_waiver_that_lacks_something_is_refused_at_its_line() {
+    let head = "findings:\n  waivers:\n    - rule: CVE-2023-45853\n";
+    for (rest, place, message) in [
+        ("      owner: mira\n      until: 2026-12-31\n", ":3:7:", "missing field `reason`"),
+        ("      reason: r\n      until: 2026-12-31\n", ":3:7:", "missing field `owner`"),
+        ("      reason: r\n      owner: mira\n", ":3:7:", "missing field `until`"),
+        (
+            "      reason: \"\"\n      owner: mira\n      until: 2026-12-31\n",
+            ":4:15:",
+            "a waiver needs a reason",
+        ),
+        ("      reason: r\n      owner: mira\n      until: soon\n", ":6:14:", "soon"),
+    ] {
+        let error = policy(&format!("{head}{rest}")).expect_err("refused").to_string();
+        assert!(error.starts_with(&format!("policy.yaml{place}")), "{error}");
+        assert!(error.contains(message), "{error}");
+    }
+    let all =
+        "findings:\n  waivers:\n    - {tool: trivy, reason: r, owner: mira, until: 2026-12-31}\n";
+    let error = policy(all).expect_err("refused").to_string();
+    assert!(
+        error.starts_with("policy.yaml:3:7: findings.waivers[0]: this waiver would"),
+        "{error}"
+    );
+    let whole = format!("{head}      reason: r\n      owner: mira\n      until: 2026-12-31\n");
+    assert_eq!(policy(&whole).expect("a policy").findings.waivers.len(), 1);
 }
 
 #[test]

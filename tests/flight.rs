@@ -631,6 +631,7 @@ fn start(scene: &Scene, revision: Revision) -> Start {
             seed: scene.seed,
         }),
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
     }
 }

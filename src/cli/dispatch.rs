@@ -17,6 +17,7 @@ use crate::config::{self, Paths};
 use crate::engine::handle::Link;
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
+use crate::release::finding::waiver::Waiver;
 use crate::release::{Ask, Clean, Release, ReleaseId, Severity, Via};
 use crate::report::findings::Form as Print;
 use crate::report::line::LineSettings;
@@ -352,6 +353,20 @@ pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
         Sub::Rollback(a) => (a.release, Ask::RollBack { comment: say(a.comment) }),
         Sub::Override(a) => (a.release, Ask::Override { comment: say(a.comment) }),
         Sub::Retry(a) => (a.release, Ask::Retry),
+        Sub::Waive(a) => {
+            let text = |text: Option<String>| text.map(|text| Clean::new(&text));
+            let waiver = Waiver {
+                tool: text(a.tool),
+                rule: text(a.rule),
+                fingerprint: a.fingerprint,
+                location: text(a.location),
+                package: text(a.package),
+                reason: say(a.reason),
+                owner: a.owner,
+                until: a.until,
+            };
+            (a.release, Ask::Waive { waiver: Box::new(waiver) })
+        }
         Sub::Switch(a) => (a.release, Ask::Switch { to: a.slot }),
         Sub::Restore(a) => match a.backup {
             Some(backup) => (a.release, Ask::Restore { backup }),

@@ -10,7 +10,7 @@ use crate::config::{self, Listed, Paths, Rehearsal, args, digest};
 use crate::engine::handle::{Follower, Handle, Snapshot};
 use crate::engine::{Engine, Launch, launch};
 use crate::error::{Exit, Failure};
-use crate::journal::{Driver, Journal};
+use crate::journal::{Driver, Journal, Library};
 use crate::release::{
     Clean, Digest, Opened, Principal, Rehearsal as Mark, Release, ReleaseId, Revision, SessionId,
     Start,
@@ -84,7 +84,9 @@ pub fn prepare(
     let (host, pid, boot) = (driver.host.clone(), driver.pid, driver.boot.clone());
     let journal = Journal::create(&folder, id.clone(), driver)?;
     let revision = revision(&rehearsal)?;
-    let start = start(&rehearsal, &revision, attended);
+    let mut start = start(&rehearsal, &revision, attended);
+    let serving = Library::new(&paths.state).serving(&start.environment, true)?;
+    start.baseline = serving.map(|(release, _)| release);
     let acts = script_of(&rehearsal.scenario);
     let steps = folder.join("steps");
     let theatre = build(Settings {
@@ -313,6 +315,7 @@ fn start(rehearsal: &Rehearsal, revision: &Revision, attended: bool) -> Start {
             seed: rehearsal.seed,
         }),
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
         plan,
         policy,

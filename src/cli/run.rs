@@ -51,7 +51,7 @@ pub(super) async fn start(
     let shell = Shell::new(local.exe.clone(), local.clock.clone());
     let git = Workspace::new(shell, env.clone());
     let library = local.library();
-    let serving = library.serving(&Clean::new(&args.environment))?;
+    let (baseline, serving) = library.serving(&Clean::new(&args.environment), false)?.unzip();
     let ready = config::run(args, repository, &local.paths, &git, serving.as_ref(), attended).await;
     let Ready { repository, mut start, machine } =
         ready.map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
@@ -63,6 +63,7 @@ pub(super) async fn start(
         wait_until_free(local, &start.environment).await.map_err(refused)?;
         None
     };
+    start.baseline = baseline;
     start.latches = library.latches(&start.environment, false)?;
     start.passed_before = library.passed_gates(&Wanted {
         revision: start.revision.clone(),

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
-use crate::release::{BackupId, Person, ReleaseId, Slot, StageId};
+use crate::release::{BackupId, Digest, Person, ReleaseId, Slot, StageId};
 
 /// A release cockpit in the terminal: follow, judge, switch and roll back a release.
 ///
@@ -59,6 +60,8 @@ pub enum Sub {
     Defer(Say),
     /// Try again what failed or is in doubt
     Retry(Which),
+    /// Let findings not count until a day, with a reason; what they stopped is judged again
+    Waive(Waive),
     /// Go on although something failed or is unknown; needs a reason
     Override(Reason),
     /// End the release before any switch
@@ -179,6 +182,37 @@ pub struct Attach {
 pub struct Which {
     /// The release; otherwise the newest
     pub release: Option<ReleaseId>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Waive {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// The tool's name for what it found; * stands for any characters
+    #[arg(long, value_name = "RULE")]
+    #[arg(required_unless_present_any = ["fingerprint", "location", "package"])]
+    pub rule: Option<String>,
+    /// Exactly one finding, as the findings screen names it
+    #[arg(long, value_name = "SHA256")]
+    pub fingerprint: Option<Digest>,
+    /// Where it is, with or without the line; * stands for any characters
+    #[arg(long, value_name = "PLACE")]
+    pub location: Option<String>,
+    /// The package's name or package URL; * stands for any characters
+    #[arg(long, value_name = "NAME")]
+    pub package: Option<String>,
+    /// Only what this tool found
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<String>,
+    /// Why it may stay; it is recorded
+    #[arg(long, short, value_name = "TEXT")]
+    pub reason: String,
+    /// Who answers for it
+    #[arg(long, value_name = "PERSON")]
+    pub owner: Person,
+    /// The last day on which it holds
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub until: Date,
 }
 
 #[derive(Debug, ClapArgs)]

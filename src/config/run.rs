@@ -196,6 +196,7 @@ pub async fn run(
         tells: !machine.notify.is_empty(),
         rehearsal: None,
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
         plan,
         policy,

@@ -29,9 +29,11 @@ pub fn read_plan(layers: &Layers) -> Result<Plan, FileError> {
     Ok(plan)
 }
 
-/// The effective policy.
+/// The effective policy, checked; a contradiction points at the key that holds it.
 pub fn read_policy(layers: &Layers) -> Result<Policy, FileError> {
-    layers.read()
+    let policy: Policy = layers.read()?;
+    policy.check().map_err(|error| layers.fault(&error.path, &error.message))?;
+    Ok(policy)
 }
 
 /// The JSON Schema of each configuration file, by the name that the files point to.

@@ -9,17 +9,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, oneshot};
 
 use super::feed::Watch;
 pub use super::feed::{Feed, Link, Live, Progress, Vitals};
 use crate::journal::encode;
 use crate::release::{
-    Clean, Command, Digest, EffectKey, Input, Record, Refusal, Release, ReleaseId, Timestamp,
+    Clean, Command, Digest, EffectKey, Finding, Input, Record, Refusal, Release, ReleaseId, StepId,
+    Stored, Timestamp,
 };
 pub use crate::world::Clock;
 use crate::world::logpipe::LogFile;
 pub use crate::world::logpipe::{Direction, LogLine, Stream};
+use crate::world::stored::{self, Reading};
+pub use crate::world::stored::{Raw, Triaged};
 pub use tape::Tape;
 
 /// An input on its way to the engine, and where its answer goes.
@@ -148,6 +152,24 @@ impl Handle {
         })
     }
 
+    /// Reads the report of a step whole, compares it with what serves now, and weighs it. It takes
+    /// as long as the report is large.
+    pub fn triage(&self, release: &Release, step: &StepId) -> Result<Triaged, Clean> {
+        stored::triage(&Reading {
+            steps: &self.logs.steps,
+            step,
+            stored: &stored_of(release, step)?,
+            baseline: release.start.as_deref().and_then(|start| start.baseline.as_ref()),
+            waivers: &release.all_waivers(),
+            today: self.clock.now().wall.to_zoned(TimeZone::UTC).date(),
+        })
+    }
+
+    /// The report of a step as its tool wrote it, masked, and the line that a finding stands at.
+    pub fn raw(&self, release: &Release, step: &StepId, finding: &Finding) -> Result<Raw, Clean> {
+        stored::raw(&self.logs.steps, &stored_of(release, step)?, finding)
+    }
+
     /// The place of the next line that holds `needle`.
     pub fn log_find(
         &self,
@@ -190,6 +212,12 @@ impl Handle {
             Err(error) => Err(Clean::new(&format!("failed to read the log of {name}: {error}"))),
         }
     }
+}
+
+fn stored_of(release: &Release, step: &StepId) -> Result<Stored, Clean> {
+    let step = release.plan().and_then(|plan| plan.step(step));
+    let stored = step.and_then(|step| release.stored(step));
+    stored.ok_or_else(|| Clean::new("the step has left no report"))
 }
 
 /// The digest that the record after this one must carry as its `prev`; none for a record that

@@ -281,17 +281,25 @@ impl Library {
         }
     }
 
-    /// The revision that serves an environment, as far as this machine has released it: of the
-    /// newest release that ended well and was not rolled back since.
-    pub fn serving(&self, environment: &Clean) -> Result<Option<Revision>, LibraryError> {
+    /// The release that serves an environment, as far as this machine has released it, and its
+    /// revision: the newest that ended well and was not rolled back since. Rehearsals follow upon
+    /// rehearsals only.
+    pub fn serving(
+        &self,
+        environment: &Clean,
+        rehearsal: bool,
+    ) -> Result<Option<(ReleaseId, Revision)>, LibraryError> {
         let released = self.list()?.into_iter().filter(|entry| {
             matches!(entry.result, Some(ReleaseResult::Released))
                 && entry.started.as_ref().is_some_and(|started| {
-                    started.environment == *environment && !started.rehearsal && started.whole
+                    started.environment == *environment
+                        && started.rehearsal == rehearsal
+                        && started.whole
                 })
         });
-        let newest = released.max_by_key(|entry| entry.newest.as_ref().map(|newest| newest.at));
-        Ok(newest.and_then(|entry| Some(entry.started?.revision)))
+        let newest = released
+            .max_by_key(|entry| (entry.newest.as_ref().map(|newest| newest.at), entry.id.clone()));
+        Ok(newest.and_then(|entry| Some((entry.id, entry.started?.revision))))
     }
 
     /// The latches that rollbacks left in an environment and that nobody has cleared. Those of

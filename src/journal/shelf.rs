@@ -60,6 +60,7 @@ impl Weight {
             | Event::SwitchOrdered { .. }
             | Event::RestoreOrdered { undo: false, .. }
             | Event::RetryOrdered { .. }
+            | Event::FindingWaived { .. }
             | Event::HoldOverridden { .. } => Self::Intent,
             Event::SessionOpened { .. }
             | Event::TailRepaired { .. }

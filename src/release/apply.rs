@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use super::finding::waiver::Waiver;
+use super::state::GivenWaiver;
 use super::state::{
     Doubt, Gate, Held, Monitor, Restore, StageState, StepState, StepStatus, SwitchOrder, VoteEntry,
     Window,
@@ -77,6 +79,7 @@ impl Release {
             }
             Event::RetryOrdered { steps } => self.on_retry(steps, seq),
             Event::HoldOverridden { .. } => self.on_overridden(seq),
+            Event::FindingWaived { waiver } => self.on_waived(waiver, record),
             Event::AbortOrdered { comment } => {
                 self.aborted = Some(comment.clone());
                 self.hold = None;
@@ -351,6 +354,43 @@ impl Release {
             && restore.failed.take().is_some()
         {
             restore.cause = seq;
+        }
+    }
+
+    /// The stage that the findings stopped is judged again, and what was withdrawn for it goes on.
+    fn on_waived(&mut self, waiver: &Waiver, record: &Record) {
+        let (by, at) = (record.by.person.clone(), record.at_wall);
+        self.waivers.push(GivenWaiver { waiver: waiver.clone(), by, at });
+        let no_go = |state: &StageState| {
+            state.judgement.as_ref().is_some_and(|judgement| judgement.verdict != GateVerdict::Go)
+        };
+        // Stages are judged in their order, so that there is but one.
+        let Some(index) = self.stages.iter().position(no_go) else { return };
+        self.stages[index].judgement = None;
+        self.stages[index].changed = record.seq;
+        let withdrawn = |(id, state): (&StepId, &StepState)| {
+            let cancelled = state
+                .end
+                .as_ref()
+                .is_some_and(|end| matches!(end.result, StepResult::Cancelled { .. }));
+            (state.status == StepStatus::Failed && cancelled).then(|| id.clone())
+        };
+        let withdrawn: Vec<StepId> = self.steps.iter().filter_map(withdrawn).collect();
+        for id in &withdrawn {
+            self.set_step(id, record.seq, |state| {
+                state.status = StepStatus::Waiting;
+                state.ordered = state.ordered.saturating_add(1);
+            });
+        }
+        let of_stage = |hold: &Hold| match hold {
+            Hold::Failed { .. } => true,
+            Hold::StepFailed { step, .. } => {
+                self.plan().and_then(|plan| plan.stage_of(step)) == Some(index)
+            }
+            _ => false,
+        };
+        if self.hold.as_ref().is_some_and(|held| of_stage(&held.hold)) {
+            self.hold = None;
         }
     }
 

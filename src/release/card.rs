@@ -1,9 +1,11 @@
 //! What a decision card says of a release so far. Pure: the card is drawn from records only.
 
+use super::finding::waiver::Waiver;
+use super::finding::weigh::Weighed;
 use super::state::StepStatus;
 use super::{
-    CardLine, Clean, GateInput, Release, ReportState, ReportSummary, Severity, StageId, Step,
-    Verdict,
+    CardLine, Clean, GateInput, Plan, Release, ReportState, ReportSummary, Severity, StageId, Step,
+    Stored, Verdict,
 };
 
 /// The reports of a stage, for its gate.
@@ -13,7 +15,8 @@ pub(super) fn gate_inputs(release: &Release, stage: &StageId) -> Vec<GateInput> 
         .iter()
         .map(|step| {
             let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
-            GateInput { step: step.id.clone(), report: end.and_then(|end| end.report.clone()) }
+            let report = end.and_then(|end| end.report.clone());
+            GateInput { step: step.id.clone(), report, stored: release.stored(step), weighed: None }
         })
         .collect()
 }
@@ -51,6 +54,23 @@ fn what(step: &Step) -> Clean {
 }
 
 impl Release {
+    /// Where the report of a step's newest try lies, once it has been read.
+    pub fn stored(&self, step: &Step) -> Option<Stored> {
+        let end = self.steps.get(&step.id)?.end.as_ref()?;
+        end.report.as_ref()?;
+        Some(Stored {
+            key: self.step_key(&step.id)?,
+            format: step.report.as_ref()?.format,
+            tool: Clean::new(step.run.first().map_or("", String::as_str)),
+        })
+    }
+
+    /// The waivers of the policy and those that people gave this release, in this order.
+    pub fn all_waivers(&self) -> Vec<Waiver> {
+        let policy = self.policy().map_or(&[][..], |policy| &policy.findings.waivers);
+        policy.iter().chain(self.waivers.iter().map(|given| &given.waiver)).cloned().collect()
+    }
+
     /// The evidence that a decision card drawn up now would carry.
     pub fn evidence_so_far(&self) -> Vec<CardLine> {
         evidence(self)
@@ -109,4 +129,103 @@ pub(super) fn undo(release: &Release) -> Clean {
         None => "database: a fresh backup is taken before anything is changed".to_owned(),
     };
     Clean::new(&format!("traffic: switch back, no data loss (target 2 min) | {database}"))
+}
+
+/// A layer of defence, and the programs, tools or steps that look at it, in lower case.
+pub struct Layer {
+    pub name: &'static str,
+    looked_at_by: &'static [&'static str],
+}
+
+/// The eight layers of the customer's defence in depth. What is configured but looked at by no
+/// tool proves nothing: only what reports on a layer stands here.
+pub const LAYERS: [Layer; 8] = [
+    layer("code", &["gitleaks", "sonarqube", "sonar-scanner", "snyk", "semgrep"]),
+    layer("infrastructure", &["checkov", "tfsec"]),
+    layer("image", &["trivy", "cosign", "hadolint", "syft"]),
+    layer("cluster configuration", &["kubesec", "conftest", "kube-bench"]),
+    layer("runtime", &["zap", "wapiti"]),
+    layer("network", &["defender"]),
+    layer("access", &["defender", "kube-bench"]),
+    layer("data", &["defender"]),
+];
+
+const fn layer(name: &'static str, looked_at_by: &'static [&'static str]) -> Layer {
+    Layer { name, looked_at_by }
+}
+
+impl Layer {
+    /// The steps of a release that have looked at it and passed, as `step/tool`. What was skipped,
+    /// overridden, not scanned or is not there yet proves nothing.
+    pub fn proofs(&self, release: &Release) -> Vec<Clean> {
+        let steps = release.plan().into_iter().flat_map(Plan::steps);
+        let proof = |step: &Step| {
+            let state = release.steps.get(&step.id)?;
+            let report = state.end.as_ref().and_then(|end| end.report.as_ref());
+            let unseen = report.is_some_and(|report| !report_verdict(report).is_pass());
+            if state.status != StepStatus::Passed || unseen {
+                return None;
+            }
+            let program = step.run.first().map_or("", String::as_str);
+            let program = program.rsplit('/').next().unwrap_or(program).to_lowercase();
+            let tool = report.map_or(String::new(), |report| report.tool.as_str().to_lowercase());
+            let own = step.id.as_str().rsplit('.').next().unwrap_or("").to_lowercase();
+            let looks = |name: &&&str| {
+                let named = |text: &str| {
+                    let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '-');
+                    words.any(|word| word == **name) || text == **name
+                };
+                program == **name
+                    || named(&tool)
+                    || own.split('-').any(|w| w == **name)
+                    || own == **name
+            };
+            let by = self.looked_at_by.iter().find(looks)?;
+            Some(Clean::new(&format!("{}/{by}", step.id)))
+        };
+        steps.filter_map(proof).collect()
+    }
+}
+
+/// What the gates so far have counted: new of each severity, waived by whom until when, fixed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub new: std::collections::BTreeMap<Severity, u32>,
+    pub all: std::collections::BTreeMap<Severity, u32>,
+    pub fixed: u32,
+    pub waived: Vec<super::finding::weigh::WaivedBy>,
+    /// Why something counts as new that may not be.
+    pub not_compared: Option<Clean>,
+}
+
+impl Release {
+    /// What the reports so far come to, as their stages were judged; those of stages that were not
+    /// are taken whole, and as new.
+    pub fn counted(&self) -> Counted {
+        let mut counted = Counted::default();
+        let judged = self.stages.iter().filter_map(|stage| stage.judgement.as_ref());
+        let judged: Vec<&Weighed> = judged.flat_map(|judgement| &judgement.weighed).collect();
+        for step in self.plan().into_iter().flat_map(Plan::steps) {
+            let end = self.steps.get(&step.id).and_then(|state| state.end.as_ref());
+            let Some(report) = end.and_then(|end| end.report.as_ref()) else { continue };
+            let weighed = judged.iter().find(|weighed| weighed.step == step.id);
+            let weighed =
+                weighed.map_or_else(|| Weighed::of_summary(&step.id, report), |w| (*w).clone());
+            for severity in Severity::ALL {
+                let (all, new) = weighed.count(severity);
+                *counted.all.entry(severity).or_default() += all;
+                *counted.new.entry(severity).or_default() += new;
+            }
+            counted.fixed += weighed.fixed;
+            counted.waived.extend(weighed.by);
+            if !weighed.not_compared.is_empty() {
+                counted.not_compared = Some(weighed.not_compared);
+            }
+        }
+        let baseline = self.start.as_deref().is_some_and(|start| start.baseline.is_some());
+        if !baseline {
+            counted.not_compared = Some(Clean::new("no baseline: everything is new"));
+        }
+        counted
+    }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp as Wall;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::finding::waiver::Waiver;
 use super::{BackupId, Clean, Person, Seq, Slot};
 
 /// Who did something, and by which way they came.
@@ -67,6 +68,8 @@ pub enum Ask {
     Switch { to: Slot },
     /// Move the traffic back to the slot that served before.
     RollBack { comment: Clean },
+    /// Let findings not count until a day, with a reason.
+    Waive { waiver: Box<Waiver> },
     /// Replace the database by a backup, aside first.
     Restore { backup: BackupId },
     /// Swap the database back to what it was before the restore.
@@ -85,6 +88,7 @@ impl Ask {
             Self::Abort { .. } => "abort",
             Self::Switch { .. } => "switch",
             Self::RollBack { .. } => "rollback",
+            Self::Waive { .. } => "waive",
             Self::Restore { .. } => "restore",
             Self::UndoRestore => "undo restore",
         }
@@ -110,6 +114,8 @@ pub enum Refusal {
     Stale { seen: Seq, changed: Seq },
     #[error("{who} may not vote here: {why}")]
     MayNotVote { who: Person, why: Clean },
+    #[error("{who} may not waive findings: {why}")]
+    MayNotWaive { who: Person, why: Clean },
     #[error("{why}")]
     NotNow { why: Clean },
     #[error("the journal cannot be written, so nothing was started: {why}")]

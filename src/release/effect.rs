@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attempt, Backup, BackupId, BuiltIn, Card, CardLine, Clean, Epoch, Evidence, FindingsPolicy,
-    GateInput, Judgement, Latch, Person, ReportSummary, RestorePhase, RestoreReport, Seq, Slot,
-    StageId, Step, StepId, Survey, Touches, TrafficProof,
+    GateInput, Judgement, Latch, Person, ReleaseId, ReportFormat, ReportSummary, RestorePhase,
+    RestoreReport, Seq, Slot, StageId, Step, StepId, Survey, Touches, TrafficProof,
 };
 
 /// Names one effect for ever: what caused it and the how-manieth try it is. A late answer from an
@@ -64,7 +64,14 @@ pub enum Effect {
     /// Do what a step `uses`.
     BuiltIn { step: StepId, what: BuiltIn, job: BuiltInJob },
     /// Judge a finished stage by the policy.
-    JudgeGate { stage: StageId, inputs: Vec<GateInput>, policy: FindingsPolicy },
+    JudgeGate {
+        stage: StageId,
+        inputs: Vec<GateInput>,
+        /// With the waivers that people gave this release.
+        policy: FindingsPolicy,
+        /// The release that serves now.
+        baseline: Option<ReleaseId>,
+    },
     /// Survey what serves and draw up the decision card.
     DrawUpCard { stage: StageId, evidence: Vec<CardLine>, undo: Clean, switches: bool },
     /// Move every Service to a slot.
@@ -87,6 +94,16 @@ pub enum Effect {
     Restore { backup: BackupId, phase: RestorePhase },
     /// Tell people.
     Notify { title: Clean, body: Clean },
+}
+
+/// A report that a step left: where it lies, and how it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Names its folder.
+    pub key: EffectKey,
+    pub format: ReportFormat,
+    /// The program that the step ran.
+    pub tool: Clean,
 }
 
 /// What the built-in steps need to know.
@@ -303,5 +320,5 @@ pub enum Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatchedBy {
     pub latch: Latch,
-    pub release: super::ReleaseId,
+    pub release: ReleaseId,
 }

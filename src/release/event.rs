@@ -3,6 +3,7 @@
 use jiff::Timestamp as Wall;
 use serde::{Deserialize, Serialize};
 
+use super::finding::waiver::Waiver;
 use super::{
     Backup, BackupId, BootId, Card, Clean, Digest, EffectKey, Epoch, Evidence, Judgement, Latch,
     LatchedBy, Plan, Policy, Principal, ReleaseId, RestorePhase, RestoreReport, Revision,
@@ -156,6 +157,10 @@ pub enum Event {
     ReleaseEnded {
         result: ReleaseResult,
     },
+    /// A person said why findings do not count for a while; what they stopped is judged again.
+    FindingWaived {
+        waiver: Box<Waiver>,
+    },
     /// People were told about a record, or could not be.
     Notified {
         about: Seq,
@@ -189,6 +194,10 @@ pub struct Start {
     pub tells: bool,
     pub rehearsal: Option<Rehearsal>,
     pub latches: Vec<LatchedBy>,
+    /// The release that serves the environment now, as far as this machine has released it: what
+    /// is new is told against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<ReleaseId>,
     /// Gates that pass by the evidence of an earlier release of the same revision.
     pub passed_before: Vec<StageId>,
 }
@@ -291,6 +300,7 @@ impl Event {
             Self::HoldOverridden { .. } => "hold_overridden",
             Self::AbortOrdered { .. } => "abort_ordered",
             Self::ReleaseEnded { .. } => "release_ended",
+            Self::FindingWaived { .. } => "finding_waived",
             Self::Notified { .. } => "notified",
         }
     }

@@ -1,6 +1,9 @@
 //! What scanners and tests report, in one model.
 
+pub mod limits;
 pub mod triage;
+pub mod waiver;
+pub mod weigh;
 
 use std::collections::BTreeMap;
 
@@ -216,6 +219,68 @@ pub enum Measure {
     Components,
     /// Signatures that were verified.
     Signatures,
+}
+
+impl Measure {
+    pub const ALL: [Self; 15] = [
+        Self::Score,
+        Self::LineCoveragePct,
+        Self::BranchCoveragePct,
+        Self::Created,
+        Self::Changed,
+        Self::Destroyed,
+        Self::Replaced,
+        Self::StatefulLost,
+        Self::Pending,
+        Self::Applied,
+        Self::P95Ms,
+        Self::ErrorRatio,
+        Self::ThroughputPerS,
+        Self::Components,
+        Self::Signatures,
+    ];
+
+    /// Its name in policies and reports.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::LineCoveragePct => "line_coverage_pct",
+            Self::BranchCoveragePct => "branch_coverage_pct",
+            Self::Created => "created",
+            Self::Changed => "changed",
+            Self::Destroyed => "destroyed",
+            Self::Replaced => "replaced",
+            Self::StatefulLost => "stateful_lost",
+            Self::Pending => "pending",
+            Self::Applied => "applied",
+            Self::P95Ms => "p95_ms",
+            Self::ErrorRatio => "error_ratio",
+            Self::ThroughputPerS => "throughput_per_s",
+            Self::Components => "components",
+            Self::Signatures => "signatures",
+        }
+    }
+
+    /// What it is, for people, before its number.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Score => "score",
+            Self::LineCoveragePct => "covered lines in %",
+            Self::BranchCoveragePct => "covered branches in %",
+            Self::Created => "resources created",
+            Self::Changed => "resources changed",
+            Self::Destroyed => "resources DESTROYED",
+            Self::Replaced => "resources replaced",
+            Self::StatefulLost => "resources that hold data DESTROYED or replaced",
+            Self::Pending => "pending migrations",
+            Self::Applied => "applied migrations",
+            Self::P95Ms => "p95 in ms",
+            Self::ErrorRatio => "share of failed requests",
+            Self::ThroughputPerS => "requests a second",
+            Self::Components => "components",
+            Self::Signatures => "signatures",
+        }
+    }
 }
 
 /// What the journal keeps of a report: its digest, what was looked at, how much was found.

@@ -4,9 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::finding::limits::{FindingsPolicy, Which};
+use super::finding::weigh::Weighed;
 use super::{
-    Clean, FindingsPolicy, LatchedBy, ReportState, ReportSummary, Revision, Serving, Severity,
-    Slot, StepId, Survey,
+    Clean, LatchedBy, ReportState, ReportSummary, Revision, Serving, Severity, Slot, StepId,
+    Stored, Survey,
 };
 
 /// What a measurement or a report says about a rule.
@@ -55,6 +57,10 @@ pub struct Judgement {
     pub reasons: Vec<Clean>,
     pub reports: u32,
     pub findings: u32,
+    /// What of each report counted: what is new, what is waived. A report that is not here was
+    /// taken whole, and as new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weighed: Vec<Weighed>,
 }
 
 /// One step's part in the judgement of its stage.
@@ -62,55 +68,87 @@ pub struct Judgement {
 pub struct GateInput {
     pub step: StepId,
     pub report: Option<ReportSummary>,
+    /// Where the report itself lies.
+    pub stored: Option<Stored>,
+    /// What of the report counts; none where nobody has looked into it, and then all of it does.
+    pub weighed: Option<Weighed>,
 }
 
 /// Judges a stage whose steps have all ended well: do their reports keep the policy's limits?
 ///
-/// Reports that looked at nothing or broke never pass.
+/// Reports that looked at nothing or broke never pass, and no waiver helps them. Nor does a number
+/// that was wanted and is not there.
 pub fn judge(inputs: &[GateInput], policy: &FindingsPolicy) -> Judgement {
     let mut reasons = Vec::new();
-    let mut verdict = GateVerdict::Go;
-    let (mut reports, mut findings) = (0, 0);
+    let (mut reports, mut findings) = (0, 0_u32);
     for input in inputs {
         let Some(report) = &input.report else { continue };
         reports += 1;
-        findings += report.counts.values().sum::<u32>();
+        findings = report.counts.values().fold(findings, |sum, count| sum.saturating_add(*count));
         match &report.state {
             ReportState::NotScanned { reason } | ReportState::Crashed { reason } => {
                 reasons.push(Clean::new(&format!("{}: {reason}", input.step)));
-                verdict = GateVerdict::NoGo;
             }
             ReportState::Clean | ReportState::Findings => {
-                let over = over_limits(&input.step, report, policy);
-                if !over.is_empty() {
-                    verdict = GateVerdict::NoGo;
-                    reasons.extend(over);
-                }
+                reasons.extend(over_limits(input, report, policy));
             }
         }
     }
-    Judgement { verdict, reasons, reports, findings }
+    let verdict = if reasons.is_empty() { GateVerdict::Go } else { GateVerdict::NoGo };
+    let weighed = inputs.iter().filter_map(|input| input.weighed.clone()).collect();
+    Judgement { verdict, reasons, reports, findings, weighed }
 }
 
-fn over_limits(step: &StepId, report: &ReportSummary, policy: &FindingsPolicy) -> Vec<Clean> {
+fn over_limits(input: &GateInput, report: &ReportSummary, policy: &FindingsPolicy) -> Vec<Clean> {
+    let step = &input.step;
+    let whole = || Weighed::of_summary(step, report);
+    let weighed = input.weighed.clone().unwrap_or_else(whole);
     let mut reasons = Vec::new();
-    if let Some(tests) = report.tests.filter(|tests| tests.failed > 0) {
-        let first = report.worst.first().map_or(String::new(), |f| format!(", first {}", f.title));
-        reasons.push(Clean::new(&format!("{step}: {} tests failed{first}", tests.failed)));
-    }
-    for severity in Severity::ALL {
-        let Some(limit) = policy.limit(step, severity) else { continue };
-        let count = report.count(severity);
-        if count <= limit || report.tests.is_some() {
-            continue;
+    if let Some(tests) = report.tests {
+        let failed = tests.failed.saturating_sub(weighed.tests_waived);
+        if failed > 0 {
+            let first = weighed.first.values().next();
+            let first = first.map_or(String::new(), |f| format!(", first {}", f.words()));
+            reasons.push(format!("{step}: {failed} tests failed{first}"));
         }
-        let example = report.worst.iter().find(|f| f.severity == severity);
-        let example =
-            example.map_or(String::new(), |f| format!(", first {} at {}", f.rule, f.location));
-        reasons.push(Clean::new(&format!(
-            "{step}: {count} {} findings, limit {limit}{example}",
-            severity.word()
-        )));
+    } else {
+        reasons.extend(too_many(step, report.tool.as_str(), &weighed, policy));
+    }
+    for held in policy.bounds(step, report.tool.as_str()) {
+        let (what, wanted) = (held.measure.words(), held.bound.words());
+        let first = weighed.first.values().next();
+        let first = first.map_or(String::new(), |first| format!("; first {}", first.words()));
+        match report.measures.get(&held.measure) {
+            Some(number) if !held.bound.holds(number.get()) => {
+                reasons.push(format!("{step}: {what} {number}, wanted {wanted}{first}"));
+            }
+            None if held.required => reasons.push(format!(
+                "{step}: the report of {} does not say {what}, wanted {wanted}",
+                report.tool
+            )),
+            Some(_) | None => {}
+        }
+    }
+    reasons.iter().map(|reason| Clean::new(reason)).collect()
+}
+
+/// Where a report holds more of a severity than it may; what is new is named only where all of it
+/// together would still pass.
+fn too_many(step: &StepId, tool: &str, weighed: &Weighed, policy: &FindingsPolicy) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for severity in Severity::ALL {
+        let (all, new) = weighed.count(severity);
+        let kinds =
+            [(Which::All, all, "", &weighed.first), (Which::New, new, "NEW ", &weighed.first_new)];
+        let over = kinds.into_iter().find_map(|(which, count, word, first)| {
+            let limit = policy.limit(which, step, tool, severity)?;
+            (count > limit).then_some((count, limit, word, first))
+        });
+        let Some((count, limit, word, first)) = over else { continue };
+        let first =
+            first.get(&severity).map_or(String::new(), |f| format!(", first {}", f.words()));
+        let severity = severity.word();
+        reasons.push(format!("{step}: {count} {word}{severity} findings, limit {limit}{first}"));
     }
     reasons
 }
@@ -157,5 +195,209 @@ pub fn card_verdict(card: &Card, latches: &[LatchedBy], revision: &Revision) -> 
     match card.evidence.iter().find(|line| !line.verdict.is_pass()) {
         Some(line) => line.verdict.clone(),
         None => Verdict::Pass,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::release::finding::Measure;
+    use crate::release::finding::limits::{Bound, Limits};
+    use crate::release::{Digest, Finding, Finite, TestCounts};
+
+    fn step() -> StepId {
+        StepId::new("code.snyk").expect("an id")
+    }
+
+    fn report(state: ReportState, counts: &[(Severity, u32)]) -> ReportSummary {
+        let worst = counts.iter().map(|(severity, _)| Finding {
+            rule: "javascript/sqli".into(),
+            severity: *severity,
+            title: "SQL built from a request".into(),
+            location: "src/pay.js:88".into(),
+            ..Finding::default()
+        });
+        ReportSummary {
+            tool: "Snyk".into(),
+            state,
+            coverage: "41 files".into(),
+            covered: 41,
+            tests: None,
+            worst: worst.collect(),
+            counts: counts.iter().copied().collect(),
+            digest: Digest::zero(),
+            measures: BTreeMap::new(),
+        }
+    }
+
+    fn limits(all: &[(Severity, u32)], new: &[(Severity, u32)]) -> Limits {
+        let map = |pairs: &[(Severity, u32)]| pairs.iter().copied().collect();
+        Limits { all: map(all), new: map(new), measures: BTreeMap::new() }
+    }
+
+    fn bound(min: Option<f64>, max: Option<f64>) -> Bound {
+        let finite = |number| Finite::new(number).expect("finite");
+        Bound { min: min.map(finite), max: max.map(finite) }
+    }
+
+    fn reasons(report: ReportSummary, weighed: Option<Weighed>, policy: &FindingsPolicy) -> String {
+        let input = GateInput { step: step(), report: Some(report), stored: None, weighed };
+        let judgement = judge(&[input], policy);
+        assert_eq!(judgement.verdict == GateVerdict::Go, judgement.reasons.is_empty());
+        let reasons: Vec<&str> = judgement.reasons.iter().map(Clean::as_str).collect();
+        reasons.join(" | ")
+    }
+
+    type Pairs = &'static [(Severity, u32)];
+
+    #[test]
+    fn limits_on_all_and_on_new_each_name_rule_finding_and_place() {
+        use Severity::{Critical, High, Low};
+        let first = "first javascript/sqli (SQL built from a request) at src/pay.js:88";
+        // Counts of all, counts of new, limits on all, limits on new, the reason.
+        let cases: [(Pairs, Pairs, Pairs, Pairs, String); 7] = [
+            (&[(High, 2)], &[], &[(High, 2)], &[(High, 0)], String::new()),
+            (&[(High, 3)], &[], &[(High, 2)], &[], format!("3 high findings, limit 2, {first}")),
+            (
+                &[(High, 3)],
+                &[(High, 1)],
+                &[],
+                &[(High, 0)],
+                format!("1 NEW high findings, limit 0, {first}"),
+            ),
+            (
+                &[(High, 3)],
+                &[(High, 1)],
+                &[(High, 0)],
+                &[(High, 0)],
+                format!("3 high findings, limit 0, {first}"),
+            ),
+            (&[(Low, 900)], &[(Low, 900)], &[(High, 0)], &[(High, 0)], String::new()),
+            (&[(Critical, 1)], &[(Critical, 1)], &[(High, 0)], &[(Critical, 1)], String::new()),
+            (&[], &[], &[(High, 0)], &[(High, 0)], String::new()),
+        ];
+        for (all, new, most, most_new, reason) in cases {
+            let policy =
+                FindingsPolicy { limits: limits(most, most_new), ..FindingsPolicy::default() };
+            let report = report(ReportState::Findings, all);
+            let mut weighed = Weighed::of_summary(&step(), &report);
+            weighed.new = new.iter().copied().collect();
+            let wanted = if reason.is_empty() { reason } else { format!("code.snyk: {reason}") };
+            assert_eq!(reasons(report, Some(weighed), &policy), wanted, "{all:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn i10_what_was_not_weighed_is_all_new() {
+        let policy = FindingsPolicy {
+            limits: limits(&[], &[(Severity::High, 0)]),
+            ..FindingsPolicy::default()
+        };
+        let report = report(ReportState::Findings, &[(Severity::High, 1)]);
+        assert!(
+            reasons(report, None, &policy).starts_with("code.snyk: 1 NEW high findings, limit 0")
+        );
+    }
+
+    #[test]
+    fn i10_not_scanned_and_crashed_never_pass_whatever_the_limits() {
+        let policy = FindingsPolicy::default();
+        let why = || Clean::new("no token");
+        let mut weighed = Weighed::of_summary(&step(), &report(ReportState::Clean, &[]));
+        weighed.tests_waived = 9;
+        for state in
+            [ReportState::NotScanned { reason: why() }, ReportState::Crashed { reason: why() }]
+        {
+            let said = reasons(report(state, &[]), Some(weighed.clone()), &policy);
+            assert_eq!(said, "code.snyk: no token");
+        }
+    }
+
+    #[test]
+    fn measures_have_floors_and_ceilings_and_must_be_there_where_they_are_asked_of_a_tool() {
+        let (general, of_tool) = (false, true);
+        let missing = "does not say";
+        let cases = [
+            (Measure::Score, bound(Some(0.0), None), general, Some(0.0), ""),
+            (
+                Measure::Score,
+                bound(Some(0.0), None),
+                general,
+                Some(-7.0),
+                "score -7, wanted at least 0",
+            ),
+            (Measure::Score, bound(Some(0.0), None), general, None, ""),
+            (Measure::Score, bound(Some(0.0), None), of_tool, None, missing),
+            (Measure::LineCoveragePct, bound(Some(80.0), None), of_tool, Some(80.0), ""),
+            (
+                Measure::LineCoveragePct,
+                bound(Some(80.0), None),
+                of_tool,
+                Some(79.99),
+                "covered lines in % 79.99, wanted at least 80",
+            ),
+            (
+                Measure::Destroyed,
+                bound(None, Some(0.0)),
+                general,
+                Some(1.0),
+                "DESTROYED 1, wanted at most 0",
+            ),
+            (
+                Measure::StatefulLost,
+                bound(None, Some(0.0)),
+                general,
+                Some(1.0),
+                "hold data DESTROYED or replaced 1",
+            ),
+            (Measure::StatefulLost, bound(None, Some(0.0)), general, Some(0.0), ""),
+            (
+                Measure::P95Ms,
+                bound(None, Some(500.0)),
+                of_tool,
+                Some(500.1),
+                "p95 in ms 500.1, wanted at most 500",
+            ),
+            (
+                Measure::ErrorRatio,
+                bound(None, Some(0.001)),
+                of_tool,
+                Some(0.002),
+                "0.002, wanted at most 0.001",
+            ),
+            (Measure::Signatures, Bound::default(), of_tool, None, missing),
+            (Measure::Signatures, Bound::default(), of_tool, Some(2.0), ""),
+        ];
+        for (measure, bound, of_tool, number, reason) in cases {
+            let mut policy = FindingsPolicy::default();
+            let own = Limits { measures: [(measure, bound)].into(), ..Limits::default() };
+            if of_tool {
+                policy.tools.insert("snyk".to_owned(), own);
+            } else {
+                policy.limits = own;
+            }
+            let mut report = report(ReportState::Clean, &[]);
+            let number = number.map(|number| Finite::new(number).expect("finite"));
+            report.measures.extend(number.map(|number| (measure, number)));
+            let said = reasons(report, None, &policy);
+            assert!(said.contains(reason) && said.is_empty() == reason.is_empty(), "{said}");
+        }
+    }
+
+    #[test]
+    fn failed_tests_are_always_too_many_unless_a_waiver_covers_them() {
+        let policy = FindingsPolicy::default();
+        let mut report = report(ReportState::Findings, &[(Severity::High, 2)]);
+        report.tests = Some(TestCounts { passed: 5, failed: 2, skipped: 0 });
+        let mut weighed = Weighed::of_summary(&step(), &report);
+        assert!(
+            reasons(report.clone(), None, &policy).contains("2 tests failed, first javascript")
+        );
+        weighed.tests_waived = 1;
+        assert!(reasons(report.clone(), Some(weighed.clone()), &policy).contains("1 tests failed"));
+        weighed.tests_waived = 2;
+        assert_eq!(reasons(report, Some(weighed), &policy), "");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::state::{Doubt, StepStatus};
 use super::{
-    AfterRollback, Attempt, BuiltIn, BuiltInJob, Cause, Effect, EffectKey, Release, StageState,
-    Start, Step, Way, card,
+    AfterRollback, Attempt, BuiltIn, BuiltInJob, Cause, Effect, EffectKey, FindingsPolicy, Release,
+    StageState, Start, Step, Way, card,
 };
 
 /// Every effect that should be under way.
@@ -81,7 +81,11 @@ fn owe_judgements(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKe
             let effect = Effect::JudgeGate {
                 stage: stage.id.clone(),
                 inputs: card::gate_inputs(release, &stage.id),
-                policy: start.policy.findings.clone(),
+                policy: FindingsPolicy {
+                    waivers: release.all_waivers(),
+                    ..start.policy.findings.clone()
+                },
+                baseline: start.baseline.clone(),
             };
             owed.insert(EffectKey::rule(state.changed), effect);
         }

@@ -1,13 +1,12 @@
 //! The policy: what decides over the plan. It comes from a pinned place outside the revision
 //! under release, which may only tighten it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finite, Person, Severity, StepId};
+use super::{FindingsPolicy, Finite, Person};
 
 /// Who must say go, what limits hold, and what happens when something is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,16 +33,6 @@ pub struct ApprovalPolicy {
     pub approvers: Vec<Person>,
     /// Seconds until an unanswered gate expires.
     pub expires_s: u64,
-}
-
-/// What a scan may find.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FindingsPolicy {
-    /// The most findings of a severity that a step may report; what is not named is unlimited.
-    pub limits: BTreeMap<Severity, u32>,
-    /// Other limits for single steps; a severity not named there falls back to `limits`.
-    pub steps: BTreeMap<StepId, BTreeMap<Severity, u32>>,
 }
 
 /// Deploying and switching.
@@ -114,15 +103,30 @@ pub struct DatabasePolicy {
     pub retention_days: u32,
 }
 
-impl FindingsPolicy {
-    /// The most findings of `severity` that `step` may report.
-    pub fn limit(&self, step: &StepId, severity: Severity) -> Option<u32> {
-        let own = self.steps.get(step).and_then(|limits| limits.get(&severity));
-        own.or_else(|| self.limits.get(&severity)).copied()
-    }
+/// Something in a policy that contradicts itself, and at which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// `findings.waivers[2].reason`.
+    pub path: String,
+    pub message: String,
 }
 
 impl Policy {
+    /// Whether what it says can be meant.
+    ///
+    /// # Errors
+    /// The first contradiction, and where it stands.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        for (at, waiver) in self.findings.waivers.iter().enumerate() {
+            if let Err((field, message)) = waiver.check() {
+                let dot = if field.is_empty() { "" } else { "." };
+                let path = format!("findings.waivers[{at}]{dot}{field}");
+                return Err(PolicyError { path, message: message.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     /// This policy, tightened by what the revision under release asks of itself. Where that asks
     /// for less, this policy stands, and the list says where: `approval.required: 1 is looser than
     /// 2`. What has no order of strictness (`monitor.window_s`, `after_rollback`, `on_unknown`,
@@ -137,37 +141,47 @@ impl Policy {
             database: self.database.tightened_by(&own.database, &mut loose),
             retry_window_s: self.retry_window_s,
         };
-        (tightened, loose.found)
+        (tightened, loose.into_found())
     }
 }
 
 /// Takes the stricter of two values, and remembers where the second was the looser one.
 #[derive(Default)]
-struct Tighter {
+pub(super) struct Tighter {
     found: Vec<String>,
 }
 
 impl Tighter {
-    fn least<T: PartialOrd + Copy + fmt::Display>(&mut self, key: &str, pinned: T, own: T) -> T {
+    pub(super) fn say(&mut self, what: String) {
+        self.found.push(what);
+    }
+
+    pub(super) fn into_found(self) -> Vec<String> {
+        self.found
+    }
+
+    pub(super) fn least<T: PartialOrd + Copy + fmt::Display>(
+        &mut self,
+        key: &str,
+        pinned: T,
+        own: T,
+    ) -> T {
         if own > pinned {
             self.found.push(format!("{key}: {own} is looser than {pinned}"));
         }
         if own < pinned { own } else { pinned }
     }
 
-    fn most<T: PartialOrd + Copy + fmt::Display>(&mut self, key: &str, pinned: T, own: T) -> T {
+    pub(super) fn most<T: PartialOrd + Copy + fmt::Display>(
+        &mut self,
+        key: &str,
+        pinned: T,
+        own: T,
+    ) -> T {
         if own < pinned {
             self.found.push(format!("{key}: {own} is looser than {pinned}"));
         }
         if own > pinned { own } else { pinned }
-    }
-
-    /// A limit that may be missing, which is the loosest of all.
-    fn limit(&mut self, key: &str, pinned: Option<u32>, own: Option<u32>) -> Option<u32> {
-        match (pinned, own) {
-            (Some(pinned), Some(own)) => Some(self.least(key, pinned, own)),
-            (pinned, own) => pinned.or(own),
-        }
     }
 }
 
@@ -195,40 +209,6 @@ impl ApprovalPolicy {
             approvers,
             expires_s: loose.least("approval.expires_s", self.expires_s, own.expires_s),
         }
-    }
-}
-
-impl FindingsPolicy {
-    fn tightened_by(&self, own: &Self, loose: &mut Tighter) -> Self {
-        let mut limits = BTreeMap::new();
-        for severity in Severity::ALL {
-            let key = format!("findings.limits.{}", severity.word());
-            let pinned = self.limits.get(&severity).copied();
-            let limit = loose.limit(&key, pinned, own.limits.get(&severity).copied());
-            limits.extend(limit.map(|limit| (severity, limit)));
-        }
-        let mut steps: BTreeMap<StepId, BTreeMap<Severity, u32>> = BTreeMap::new();
-        for step in self.steps.keys().chain(own.steps.keys()) {
-            for severity in Severity::ALL {
-                let key = format!("findings.steps.{step}.{}", severity.word());
-                let pinned = self.limit(step, severity);
-                let named = own.steps.get(step).and_then(|limits| limits.get(&severity));
-                let limit = if let Some(named) = named {
-                    loose.limit(&key, pinned, Some(*named))
-                } else {
-                    // What only falls back was compared, and told, above.
-                    let general = own.limits.get(&severity).copied();
-                    pinned.into_iter().chain(general).min()
-                };
-                if let Some(limit) = limit {
-                    steps.entry(step.clone()).or_default().insert(severity, limit);
-                }
-            }
-        }
-        // A step that both name was compared twice.
-        loose.found.sort();
-        loose.found.dedup();
-        Self { limits, steps }
     }
 }
 
@@ -296,6 +276,8 @@ impl MonitorPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::release::finding::limits::{Limits, Which};
+    use crate::release::{Severity, StepId};
 
     fn pinned() -> Policy {
         let finite = |number| Finite::new(number).expect("finite");
@@ -307,8 +289,9 @@ mod tests {
                 expires_s: 3600,
             },
             findings: FindingsPolicy {
-                limits: [(Severity::Critical, 0), (Severity::High, 3)].into(),
-                steps: [(step("build.trivy"), [(Severity::High, 9)].into())].into(),
+                limits: most(&[(Severity::Critical, 0), (Severity::High, 3)]),
+                steps: [(step("build.trivy"), most(&[(Severity::High, 9)]))].into(),
+                ..FindingsPolicy::default()
             },
             rollout: RolloutPolicy {
                 ready_min: 2,
@@ -337,19 +320,27 @@ mod tests {
         StepId::new(id).expect("an id")
     }
 
+    fn most(all: &[(Severity, u32)]) -> Limits {
+        Limits { all: all.iter().copied().collect(), ..Limits::default() }
+    }
+
+    fn limit(policy: &Policy, id: &str, severity: Severity) -> Option<u32> {
+        policy.findings.limit(Which::All, &step(id), "Tool", severity)
+    }
+
     #[test]
     fn a_stricter_revision_is_heard() {
         let mut own = pinned();
         own.approval.required = 3;
-        own.findings.limits.insert(Severity::Medium, 5);
-        own.findings.steps.insert(step("code.snyk"), [(Severity::High, 0)].into());
+        own.findings.limits.all.insert(Severity::Medium, 5);
+        own.findings.steps.insert(step("code.snyk"), most(&[(Severity::High, 0)]));
         own.monitor.error_ratio_max = Finite::new(0.001).expect("finite");
         let (policy, loose) = pinned().tightened_by(&own);
         assert!(loose.is_empty(), "{loose:?}");
         assert_eq!(policy.approval.required, 3);
-        assert_eq!(policy.findings.limit(&step("any"), Severity::Medium), Some(5));
-        assert_eq!(policy.findings.limit(&step("code.snyk"), Severity::High), Some(0));
-        assert_eq!(policy.findings.limit(&step("build.trivy"), Severity::High), Some(9));
+        assert_eq!(limit(&policy, "any", Severity::Medium), Some(5));
+        assert_eq!(limit(&policy, "code.snyk", Severity::High), Some(0));
+        assert_eq!(limit(&policy, "build.trivy", Severity::High), Some(9));
         assert!(policy.monitor.error_ratio_max.get() < 0.01);
     }
 
@@ -358,8 +349,8 @@ mod tests {
         let mut own = pinned();
         own.approval.required = 1;
         own.approval.requester_may_approve = true;
-        own.findings.limits.insert(Severity::Critical, 7);
-        own.findings.steps.insert(step("code.snyk"), [(Severity::Critical, 50)].into());
+        own.findings.limits.all.insert(Severity::Critical, 7);
+        own.findings.steps.insert(step("code.snyk"), most(&[(Severity::Critical, 50)]));
         own.rollout.promote_unattended = true;
         own.rollout.automatic_rollback = false;
         own.monitor.duration_s = 10;
@@ -369,7 +360,7 @@ mod tests {
         // The same limits, said once more for the step that was named.
         as_pinned.findings = pinned().findings;
         assert_eq!(as_pinned, pinned());
-        assert_eq!(policy.findings.limit(&step("code.snyk"), Severity::Critical), Some(0));
+        assert_eq!(limit(&policy, "code.snyk", Severity::Critical), Some(0));
         assert_eq!(loose.len(), 8, "{loose:#?}");
         assert!(loose.contains(&"approval.required: 1 is looser than 2".to_owned()));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp as Wall;
 
+use super::finding::waiver::Waiver;
 use super::{
     Attempt, Backup, BackupId, BootId, Card, Clean, Deployed, Digest, EffectKey, Epoch, Evidence,
     GateResult, Hold, Judgement, Latch, Person, Plan, Policy, ReleaseId, ReleaseResult,
@@ -33,6 +34,8 @@ pub struct Release {
     pub monitor: Option<Monitor>,
     pub restore: Option<Restore>,
     pub backups: Vec<Backup>,
+    /// What people gave this release besides the waivers of its policy.
+    pub waivers: Vec<GivenWaiver>,
     pub hold: Option<Held>,
     /// Effects that were owed when a session broke off, and what becomes of them.
     pub doubts: BTreeMap<EffectKey, Doubt>,
@@ -191,6 +194,14 @@ pub struct Restore {
     pub failed: Option<(RestorePhase, Clean)>,
 }
 
+/// A waiver that a person gave a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenWaiver {
+    pub waiver: Waiver,
+    pub by: Person,
+    pub at: Wall,
+}
+
 /// The release waits for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -225,6 +236,7 @@ impl Release {
             monitor: None,
             restore: None,
             backups: Vec::new(),
+            waivers: Vec::new(),
             hold: None,
             doubts: BTreeMap::new(),
             untold: BTreeMap::new(),

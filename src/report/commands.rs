@@ -31,6 +31,7 @@ fn command(release: &Release, ask: &Ask) -> Option<Clean> {
         | Ask::Override { .. }
         | Ask::Abort { .. } => format!("gonogo {word} {id} --comment \"…\""),
         Ask::Retry => format!("gonogo {word} {id}"),
+        Ask::Waive { waiver } => super::words::waive_call(id, waiver),
         Ask::Switch { to } => format!("gonogo {word} {}", to.label()),
         Ask::RollBack { .. } => format!("gonogo {word} app"),
         Ask::Restore { backup } => format!("gonogo restore {backup}"),

@@ -32,6 +32,7 @@ pub(super) fn place(event: &Event, release: &Release) -> String {
         | Event::TailRepaired { .. }
         | Event::Held { .. }
         | Event::RetryOrdered { .. }
+        | Event::FindingWaived { .. }
         | Event::HoldOverridden { .. }
         | Event::AbortOrdered { .. }
         | Event::ReleaseEnded { .. } => "release".to_owned(),

@@ -13,7 +13,7 @@ mod time_left;
 
 pub use call::{
     GUARDS, backup_line, calls, kept_name, moving, needs_arming, restore_calls, restore_phases,
-    switch_calls, verified_backups,
+    switch_calls, verified_backups, waive_call,
 };
 pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};

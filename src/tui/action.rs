@@ -2,7 +2,8 @@
 
 use super::ui::Ui;
 use crate::engine::handle::Snapshot;
-use crate::release::{Ask, Clean, permit};
+use crate::release::finding::waiver::Waiver;
+use crate::release::{Ask, Clean, Person, permit};
 use crate::report::words::{needs_arming, verified_backups};
 
 /// What an action is about: the sections of help and of the README's table.
@@ -88,6 +89,13 @@ actions! {
     /// The two marked rows side by side.
     Diff "diff" Look,
     Refresh "refresh" Look,
+    /// New, all, waived or fixed.
+    Sight "sight" Look,
+    Group "group" Look,
+    Sort "sort" Look,
+    /// The masked report as its tool wrote it.
+    Raw "raw" Look,
+    CopyFix "copy-fix" Look,
     /// The chosen row, or the exact call of the open question, to the terminal's clipboard.
     Copy "copy" Look,
     GoRelease "go-release" Go,
@@ -109,6 +117,7 @@ actions! {
     RollBack "rollback" Act,
     Restore "restore" Act,
     UndoRestore "undo-restore" Act,
+    Waive "waive" Act,
     Retry "retry" Act,
     Override "override" Act,
     Abort "abort" Act,
@@ -148,6 +157,12 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
     let release = &snapshot.release;
     let ask = match action {
         Action::Vote => Ask::Approve { comment },
+        Action::Waive => {
+            let nobody = Person::new("nobody").expect("a name in its grammar");
+            let waiver = Waiver::new("…".into(), nobody, jiff::civil::Date::MAX);
+            let waiver = Waiver { rule: Some("…".into()), ..waiver };
+            Ask::Waive { waiver: Box::new(waiver) }
+        }
         Action::Retry => Ask::Retry,
         Action::Override => Ask::Override { comment },
         Action::Abort => Ask::Abort { comment },

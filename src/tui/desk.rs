@@ -16,10 +16,13 @@ use super::on_key::{Did, on_key, on_paste, on_tick};
 use super::popup::Popup;
 use super::replay::{Played, Player};
 use super::screen::Screen;
+use super::screen::findings::Wanted;
 use super::theme::{Role, Theme};
 use super::ui::{History, Ui, WHICH_KEY_MS, Who, is_cut_off};
-use crate::engine::handle::{Clock, Follower, Handle, Link, Snapshot, Tape};
-use crate::release::{Ask, Clean, Command, Principal, Refusal, Release, ReleaseId, Seq};
+use crate::engine::handle::{Clock, Follower, Handle, Link, Raw, Snapshot, Tape, Triaged};
+use crate::release::{
+    Ask, Clean, Command, Finding, Principal, Refusal, Release, ReleaseId, Seq, StepId,
+};
 
 /// The list of releases is read again after this long while it is looked at, in milliseconds.
 const LIST_AGAIN_MS: u64 = 5000;
@@ -65,6 +68,8 @@ enum Done {
     Listed(Result<Shelf, Clean>),
     Opened(Result<Handle, Clean>),
     Read(Box<Result<(Release, Release), Clean>>),
+    Triaged(Wanted, Box<Result<Triaged, Clean>>),
+    Raw(Clean, Result<Raw, Clean>),
 }
 
 pub(super) struct Desk {
@@ -204,6 +209,7 @@ impl Desk {
     fn look(&mut self) {
         self.debrief();
         self.ui.observe(self.follower.snapshot());
+        self.triage();
         self.ui.log.fetch(&self.handle);
     }
 
@@ -296,6 +302,7 @@ impl Desk {
             Did::Search(way) => self.search(|log, handle| log.search(handle, way)),
             Did::SearchError(way) => self.search(|log, handle| log.search_error(handle, way)),
             Did::Ask { ask, seen } => self.ask(ask, seen),
+            Did::Raw { step, finding } => self.raw(step, *finding),
             Did::ListReleases => self.list(),
             Did::Open(id) => self.open(id),
             Did::Compare(a, b) => self.compare(a, b),
@@ -339,6 +346,26 @@ impl Desk {
             self.ui.releases.reading = true;
             self.work.spawn_blocking(move || Done::Listed(library.list()));
         }
+    }
+
+    /// Reads the reports of the findings screen whole, beside the keys.
+    fn triage(&mut self) {
+        if self.ui.screen != Screen::Findings {
+            return;
+        }
+        for wanted in self.ui.findings.wants() {
+            let (handle, release) = (self.handle.clone(), self.snapshot().release.clone());
+            self.work.spawn_blocking(move || {
+                let read = handle.triage(&release, &wanted.0);
+                Done::Triaged(wanted, Box::new(read))
+            });
+        }
+    }
+
+    fn raw(&mut self, step: StepId, finding: Finding) {
+        let (handle, release) = (self.handle.clone(), self.snapshot().release.clone());
+        let title = Clean::new(&format!("{} report of {step}, secrets masked", finding.tool));
+        self.work.spawn_blocking(move || Done::Raw(title, handle.raw(&release, &step, &finding)));
     }
 
     fn compare(&mut self, a: ReleaseId, b: ReleaseId) {
@@ -389,6 +416,12 @@ impl Desk {
                 }
                 ui.releases.learn(answer, ui.now_ms);
             }
+            Ok(Done::Triaged(of, read)) => ui.findings.take_in(of, *read),
+            Ok(Done::Raw(title, Ok(Raw { lines, at }))) => {
+                let (lines, top) = (Arc::new(lines), at.saturating_sub(3));
+                ui.open(Popup::Raw { title, lines, at, top });
+            }
+            Ok(Done::Raw(_, Err(why))) => ui.refuse(&why),
             Ok(Done::Opened(Ok(handle))) => self.sit_down_at(handle, String::new()),
             Ok(Done::Opened(Err(why))) => {
                 tracing::warn!(%why, "a release cannot be opened");

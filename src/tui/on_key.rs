@@ -11,7 +11,7 @@ use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Ui, seen};
 use crate::engine::handle::{Direction, Snapshot};
-use crate::release::{Ask, Clean, ReleaseId, Seq};
+use crate::release::{Ask, Clean, Finding, ReleaseId, Seq, StepId};
 
 /// Two presses of Ctrl-C within this time detach, in milliseconds.
 const TWICE_MS: u64 = 3000;
@@ -38,6 +38,11 @@ pub enum Did {
     Mouse(bool),
     /// Read the list of releases.
     ListReleases,
+    /// Read the report that a finding stands in, to be shown there.
+    Raw {
+        step: StepId,
+        finding: Box<Finding>,
+    },
     /// Show another release.
     Open(ReleaseId),
     /// Read two releases, to show them side by side.
@@ -149,6 +154,11 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Mark
         | Action::Diff
         | Action::Refresh
+        | Action::Sight
+        | Action::Group
+        | Action::Sort
+        | Action::Raw
+        | Action::CopyFix
         | Action::Copy => return screen::act(ui, snapshot, action),
         Action::Back => return back(ui, snapshot),
         Action::PaneStages => focus(ui, Pane::Stages),
@@ -158,18 +168,15 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::PaneWatch => focus(ui, Pane::Watch),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
-        Action::GoRelease => ui.go(Screen::Release),
-        Action::GoFindings => ui.go(Screen::Findings),
-        Action::GoTimeline => ui.go(Screen::Timeline),
-        Action::GoGate => ui.go(Screen::Gate),
-        Action::GoMonitor => ui.go(Screen::Monitor),
-        Action::GoWayBack => ui.go(Screen::WayBack),
-        Action::GoRestore => ui.go(Screen::Restore),
-        Action::GoLog => ui.go(Screen::OwnLog),
-        Action::GoReleases => {
-            ui.go(Screen::Releases);
-            return Did::ListReleases;
-        }
+        Action::GoRelease
+        | Action::GoFindings
+        | Action::GoTimeline
+        | Action::GoGate
+        | Action::GoMonitor
+        | Action::GoWayBack
+        | Action::GoRestore
+        | Action::GoReleases
+        | Action::GoLog => return go(ui, action),
         Action::GoDebrief => ui.open(Popup::Debrief { top: 0 }),
         Action::Arm => arm(ui),
         Action::Palette => ui.open(Popup::Palette { input: String::new(), at: 0 }),
@@ -186,11 +193,20 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::RollBack
         | Action::Restore
         | Action::UndoRestore
+        | Action::Waive
         | Action::Retry
         | Action::Override
         | Action::Abort => change(ui, snapshot, action),
     }
     Did::Nothing
+}
+
+/// Goes to the screen that an action leads to.
+fn go(ui: &mut Ui, action: Action) -> Did {
+    if let Some(screen) = Screen::ALL.into_iter().find(|screen| screen.way() == action) {
+        ui.go(screen);
+    }
+    if action == Action::GoReleases { Did::ListReleases } else { Did::Nothing }
 }
 
 fn find(ui: &mut Ui) {
@@ -244,6 +260,10 @@ fn focus(ui: &mut Ui, pane: Pane) {
 
 /// Opens the question of an action that changes the world.
 fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
+    if action == Action::Waive && ui.screen != Screen::Findings {
+        ui.go(Screen::Findings);
+        return ui.say(Role::Text, "choose the finding, then waive it");
+    }
     if let Some(why) = blocked(action, ui, snapshot) {
         return ui.refuse(&why);
     }
@@ -252,6 +272,10 @@ fn change(ui: &mut Ui, snapshot: &Snapshot, action: Action) {
         (Action::Restore, _) => Popup::Restore(Wizard::restore(word(ui, snapshot))),
         (Action::UndoRestore, _) => Popup::Restore(Wizard::undo(word(ui, snapshot))),
         (Action::Override | Action::Abort, _) => Popup::Reason { action, input: String::new() },
+        (Action::Waive, _) => match screen::findings::waive(ui, snapshot) {
+            Some(form) => Popup::Waive(Box::new(form)),
+            None => return ui.say(Role::Dim, "no finding is chosen"),
+        },
         (_, Some(Ok(ask))) => Popup::Confirm { ask, seen },
         (_, Some(Err(why))) => return ui.refuse(&why),
         (_, None) => return,

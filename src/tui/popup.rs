@@ -8,10 +8,13 @@ mod form;
 mod help;
 mod palette;
 mod question;
+mod raw;
+mod waive;
 mod which;
 mod wizard;
 
 pub(super) use form::{form, stands_on};
+pub(super) use waive::WaiveForm;
 pub(super) use wizard::{Step, Wizard};
 
 use std::sync::Arc;
@@ -70,6 +73,15 @@ pub(super) enum Popup {
     },
     /// A restore that is being prepared.
     Restore(Wizard),
+    /// A report as its tool wrote it, masked.
+    Raw {
+        title: Clean,
+        lines: Arc<Vec<Clean>>,
+        at: usize,
+        top: usize,
+    },
+    /// A waiver that is being written.
+    Waive(Box<WaiveForm>),
     /// A reason must be given.
     Reason {
         action: Action,
@@ -94,13 +106,16 @@ impl Popup {
     /// Whether its answer can change the world, so that a key on its way must not be one.
     pub(super) fn is_a_question(&self) -> bool {
         match self {
-            Self::Help { .. } | Self::Debrief { .. } | Self::Palette { .. } | Self::Line { .. } => {
-                false
-            }
+            Self::Help { .. }
+            | Self::Debrief { .. }
+            | Self::Palette { .. }
+            | Self::Raw { .. }
+            | Self::Line { .. } => false,
             Self::Vote { .. }
             | Self::Confirm { .. }
             | Self::CountDown { .. }
             | Self::Restore(_)
+            | Self::Waive(_)
             | Self::Reason { .. } => true,
         }
     }
@@ -110,12 +125,14 @@ impl Popup {
         match self {
             Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
             Self::Restore(wizard) => wizard.meant(snapshot),
+            Self::Waive(form) => form.ask(),
             Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
             Self::Vote { choice: Some(vote), input, .. } => Some(vote_ask(*vote, input)),
             Self::Help { .. }
             | Self::Debrief { .. }
             | Self::Palette { .. }
             | Self::Vote { choice: None, .. }
+            | Self::Raw { .. }
             | Self::Line { .. } => None,
         }
     }
@@ -127,6 +144,7 @@ impl Popup {
             | Self::Restore(Wizard { step: Step::Word, input, .. })
             | Self::Reason { input, .. }
             | Self::Line { input, .. } => Some(input),
+            Self::Waive(form) => form.input(),
             _ => None,
         }
     }
@@ -154,11 +172,10 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
     // With nothing typed, backspace leads back.
     let leads_back = matches!(&popup, Popup::Restore(_)) && key.code == KeyCode::Backspace;
     if Some(chord) == Chord::read(COPY_KEY)
-        && let Some(ask) = popup.ask(snapshot)
+        && let Some(copy) = copied(ui, snapshot, &popup)
     {
-        let text = calls(ui, snapshot, &ask);
         ui.popup = Some(popup);
-        return Did::Copy { what: "the call", text };
+        return copy;
     }
     if let Some(input) = popup.input()
         && !(leads_back && input.is_empty())
@@ -188,11 +205,13 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Debrief { .. } if code == KeyCode::Char('q') => {}
         // It opened by itself: the key was meant for what is under it.
         Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
+        Popup::Raw { title, lines, at, top } => raw_key(ui, code, title, lines, (at, top)),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
         Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
+        Popup::Waive(form) => return waive_key(ui, snapshot, code, form),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
         Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
             return screen::find(ui, &input);
@@ -201,6 +220,15 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
+}
+
+/// What the copying key takes of an open question.
+fn copied(ui: &Ui, snapshot: &Snapshot, popup: &Popup) -> Option<Did> {
+    if let Popup::Waive(form) = popup {
+        return Some(Did::Copy { what: "the waiver", text: form.yaml() });
+    }
+    let text = calls(ui, snapshot, &popup.ask(snapshot)?);
+    Some(Did::Copy { what: "the call", text })
 }
 
 /// The exact calls of an ask, a line each.
@@ -273,7 +301,18 @@ fn edited(input: &mut String, chord: Chord) -> bool {
     true
 }
 
-fn scrolled(ui: &mut Ui, code: KeyCode, top: usize, popup: impl Fn(usize) -> Popup) {
+fn raw_key(
+    ui: &mut Ui,
+    code: KeyCode,
+    title: Clean,
+    lines: Arc<Vec<Clean>>,
+    (at, top): (usize, usize),
+) {
+    let last = lines.len().saturating_sub(1);
+    scrolled(ui, code, top, |top| Popup::Raw { title, lines, at, top: top.min(last) });
+}
+
+fn scrolled(ui: &mut Ui, code: KeyCode, top: usize, popup: impl FnOnce(usize) -> Popup) {
     let top = match code {
         KeyCode::Char('j') | KeyCode::Down => top + 1,
         KeyCode::Char('k') | KeyCode::Up => top.saturating_sub(1),
@@ -384,6 +423,26 @@ fn wizard_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut wizard: Wizar
     Did::Nothing
 }
 
+fn waive_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut form: Box<WaiveForm>) -> Did {
+    if code == KeyCode::Enter {
+        match form.waiver() {
+            Ok(_) if !ui.is_armed() => ui.refuse(&not_armed("waive")),
+            Ok(waiver) => {
+                let ask = Ask::Waive { waiver: Box::new(waiver) };
+                return Did::Ask { ask, seen: seen(snapshot) };
+            }
+            Err((field, why)) => {
+                form.go_to(field);
+                ui.refuse(&why);
+            }
+        }
+    } else if form.on_key(code) {
+        form.covers = screen::findings::covered(ui, &form.matcher());
+    }
+    ui.popup = Some(Popup::Waive(form));
+    Did::Nothing
+}
+
 fn reason_key(
     ui: &mut Ui,
     snapshot: &Snapshot,
@@ -414,6 +473,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
         Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
         Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
+        Some(Popup::Raw { title, lines, at, top }) => {
+            raw::draw(buf, area, view, title, lines, *at, *top);
+        }
         Some(_) if stands_on(view.ui).is_some() => {}
         Some(popup) => question::draw(buf, area, view, popup),
     }

@@ -56,6 +56,18 @@ pub(super) enum Screen {
 }
 
 impl Screen {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Release,
+        Self::Gate,
+        Self::Monitor,
+        Self::WayBack,
+        Self::Restore,
+        Self::Timeline,
+        Self::Findings,
+        Self::Releases,
+        Self::OwnLog,
+    ];
+
     pub(super) fn mode(self) -> Mode {
         match self {
             Self::Release => Mode::Release,
@@ -203,7 +215,7 @@ pub(super) fn list(ui: &mut Ui) -> Option<&mut List> {
 pub(super) fn rows(ui: &Ui, body: Rect) -> Rows {
     match ui.screen {
         Screen::Timeline => ui.timeline.rows(body),
-        Screen::Findings => ui.findings.rows(body),
+        Screen::Findings => ui.findings.list_rows(body),
         Screen::Releases => ui.releases.rows(body),
         Screen::Release
         | Screen::Gate

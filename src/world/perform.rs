@@ -5,6 +5,7 @@ mod command;
 mod database;
 mod deploy;
 mod gate;
+mod judge;
 mod observe;
 mod tell;
 mod traffic;
@@ -29,8 +30,8 @@ pub async fn perform(
     match effect {
         Effect::RunCommand { step } => command::run(world, key, &step, reporter).await,
         Effect::BuiltIn { what, job, .. } => built_in(world, key, what, &job, reporter).await,
-        Effect::JudgeGate { inputs, policy, .. } => {
-            Outcome::Judged(crate::release::judge(&inputs, &policy))
+        Effect::JudgeGate { inputs, policy, baseline, .. } => {
+            judge::stage(world, inputs, &policy, baseline.as_ref())
         }
         Effect::DrawUpCard { evidence, undo, switches, .. } => {
             gate::draw_up(world, evidence, undo, switches).await

@@ -8,11 +8,18 @@ use crossterm::event::{MouseButton, MouseEventKind};
 use gonogo::cli::asked;
 use gonogo::config::args::Args;
 use gonogo::engine::handle::Handle;
-use gonogo::release::{Ask, BackupId, Clean, Release, ReleaseId, Slot};
+use gonogo::release::finding::waiver::Waiver;
+use gonogo::release::{Ask, BackupId, Clean, Person, Release, ReleaseId, Slot};
 use gonogo::tui::{Action, Cockpit, Keymap, Library, Opening, Row, Shelf, Standing};
 use gonogo::world::Clock;
 
 use super::{fly, fly_with};
+
+fn waiver() -> Waiver {
+    let owner = Person::new("mira").expect("a name");
+    let until = "2026-12-31".parse().expect("a day");
+    Waiver { rule: Some("CVE-2023-*".into()), ..Waiver::new("why".into(), owner, until) }
+}
 
 /// One of each; a new one does not compile until it stands here.
 fn every_ask() -> Vec<Ask> {
@@ -29,6 +36,7 @@ fn every_ask() -> Vec<Ask> {
         Ask::RollBack { comment },
         Ask::Restore { backup },
         Ask::UndoRestore,
+        Ask::Waive { waiver: Box::new(waiver()) },
     ];
     let number = |ask: &Ask| match ask {
         Ask::Approve { .. } => 0,
@@ -41,9 +49,10 @@ fn every_ask() -> Vec<Ask> {
         Ask::RollBack { .. } => 7,
         Ask::Restore { .. } => 8,
         Ask::UndoRestore => 9,
+        Ask::Waive { .. } => 10,
     };
     let numbers: BTreeSet<usize> = all.iter().map(number).collect();
-    assert_eq!(numbers.len(), 10, "each stands here once");
+    assert_eq!(numbers.len(), 11, "each stands here once");
     all
 }
 
@@ -54,6 +63,13 @@ fn command_line(ask: &Ask) -> Vec<String> {
         Ask::Restore { backup } => vec!["restore".into(), backup.to_string()],
         Ask::Switch { to } => vec!["switch".into(), to.label().into()],
         Ask::Retry => vec!["retry".into()],
+        Ask::Waive { .. } => {
+            ["waive", "--rule", "CVE-2023-*", "--reason", "why", "--owner", "mira"]
+                .into_iter()
+                .chain(["--until", "2026-12-31"])
+                .map(str::to_owned)
+                .collect()
+        }
         other => vec![other.word().into(), "--comment".into(), "why".into()],
     };
     std::iter::once("gonogo".to_owned()).chain(words).collect()

@@ -58,6 +58,7 @@ pub(crate) fn start(plan: Plan, policy: Policy, branch: &str) -> Start {
         tells: true,
         rehearsal: None,
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
     }
 }
@@ -143,7 +144,8 @@ impl Model {
         if let Err(refusal) = allowed {
             assert_eq!(answer.as_ref().err(), Some(&refusal), "what greys the key refuses the ask");
         } else if let Err(refusal) = &answer {
-            let about_the_person = matches!(refusal, Refusal::MayNotVote { .. });
+            let about_the_person =
+                matches!(refusal, Refusal::MayNotVote { .. } | Refusal::MayNotWaive { .. });
             assert!(about_the_person, "permitted and refused: {refusal}");
         }
         answer

@@ -1,5 +1,7 @@
 //! The shipped files are complete, parse, and say what the customer's document says.
 
+use gonogo::release::finding::Measure;
+use gonogo::release::finding::limits::Which;
 use gonogo::release::{BuiltIn, Plan, Policy, Severity, StepId, Touches};
 
 const PIPELINE: &str = include_str!("../../config/pipeline.yaml");
@@ -114,7 +116,18 @@ fn the_policy_has_the_documents_figures() {
         assert!(plan.step(step).is_some(), "the policy names {step}, which the plan lacks");
     }
     let gitleaks = StepId::new("code.gitleaks").expect("id");
-    assert_eq!(policy.findings.limit(&gitleaks, Severity::Low), Some(0));
+    let low = policy.findings.limit(Which::All, &gitleaks, "gitleaks", Severity::Low);
+    assert_eq!(low, Some(0));
+    let k6 = StepId::new("validate.k6").expect("id");
+    let keeps = |measure, number| {
+        let bounds = policy.findings.bounds(&k6, "k6");
+        bounds.iter().any(|held| held.measure == measure && held.bound.holds(number))
+    };
+    assert!(keeps(Measure::P95Ms, 500.0) && !keeps(Measure::P95Ms, 500.5));
+    assert!(keeps(Measure::ErrorRatio, 0.001) && !keeps(Measure::ErrorRatio, 0.0011));
+    assert!(keeps(Measure::LineCoveragePct, 80.0) && !keeps(Measure::LineCoveragePct, 79.9));
+    assert!(keeps(Measure::Score, 0.0) && !keeps(Measure::Score, -1.0));
+    assert!(!keeps(Measure::StatefulLost, 1.0) && !keeps(Measure::Destroyed, 1.0));
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Single decisions, written down: what is asked or answered, and what follows.
 
+use gonogo::release::finding::waiver::Waiver;
+use gonogo::release::finding::weigh::weigh;
 use gonogo::release::{
-    Ask, Clean, Effect, EffectKey, Event, Hold, Input, Outcome, Plan, Refusal, ReleaseResult, Seen,
-    Slot, StepEnd, StepResult, Timer, Verdict, Way, due, judge_window, owed,
+    Ask, Clean, Effect, EffectKey, Event, Finding, GateVerdict, Hold, Input, LAYERS, Outcome, Plan,
+    Refusal, ReleaseResult, Seen, Severity, Slot, StepEnd, StepResult, Timer, Verdict, Way, due,
+    judge, judge_window, owed,
 };
 
-use super::model::{Model, Mood, clean, evidence, policy, start};
+use super::model::{Model, Mood, clean, evidence, person, policy, start};
 
 const PLAN: &str = "
 name: table
@@ -92,6 +95,67 @@ fn a_failed_scan_is_no_go_and_waits_for_a_retry() {
     assert!(model.release.open_gate().is_some());
 }
 
+fn waiver(rule: &str, until: &str) -> Box<Waiver> {
+    let waiver = Waiver::new(clean("not built in"), person("mira"), until.parse().expect("a day"));
+    Box::new(Waiver { rule: Some(clean(rule)), ..waiver })
+}
+
+/// Judges as the world does that finds two criticals of one rule in the stored report.
+fn judge_again(model: &mut Model) -> Vec<Event> {
+    let owed = model.owed().into_iter().find(|(_, e)| matches!(e, Effect::JudgeGate { .. }));
+    let (key, Effect::JudgeGate { mut inputs, policy, .. }) = owed.expect("it is judged") else {
+        unreachable!()
+    };
+    let critical =
+        Finding { rule: clean("CVE-1"), severity: Severity::Critical, ..Finding::default() };
+    let findings = [critical.clone(), critical];
+    let why = clean("no release is known to serve");
+    let today = "2026-11-24".parse().expect("a day");
+    for input in inputs.iter_mut().filter(|input| input.report.is_some()) {
+        let (own, _) = weigh(&input.step, &findings, Err(&why), &policy.waivers, today);
+        input.weighed = Some(own);
+    }
+    let judgement = judge(&inputs, &policy);
+    model.input(Input::Answered(key, Outcome::Judged(judgement))).expect("an answer")
+}
+
+#[test]
+fn i10_a_waiver_has_the_stage_judged_again_and_only_what_it_covers_is_waived() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }));
+    let past = Ask::Waive { waiver: waiver("CVE-1", "1969-12-31") };
+    assert!(matches!(model.ask("ada", past), Err(Refusal::MayNotWaive { .. })));
+    let nothing = Ask::Waive { waiver: waiver("*", "2026-12-31") };
+    assert!(matches!(model.ask("ada", nothing), Err(Refusal::NotNow { .. })));
+    // One that covers something else is judged, and found too little.
+    model.ask("ada", Ask::Waive { waiver: waiver("CVE-2", "2026-12-31") }).expect("a waiver");
+    assert!(model.release.hold.is_none(), "it is judged first");
+    judge_again(&mut model);
+    assert!(matches!(hold(&model), Hold::Failed { .. }), "still too many");
+    model.ask("ada", Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") }).expect("a waiver");
+    assert!(model.ask("ada", Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") }).is_err());
+    let events = judge_again(&mut model);
+    let Some(Event::StageJudged { judgement, .. }) = events.first() else { panic!("{events:?}") };
+    assert_eq!(judgement.weighed[0].by[0].count, 2);
+    assert_eq!(judgement.verdict, GateVerdict::Go);
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().is_some(), "and the release goes on");
+}
+
+#[test]
+fn only_who_may_approve_may_waive() {
+    let mut policy = policy();
+    policy.approval.approvers = vec![person("mira")];
+    let mut model = Model::new(start(plan(), policy, "main"));
+    let ask = || Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") };
+    assert!(matches!(model.ask("zoe", ask()), Err(Refusal::MayNotWaive { .. })));
+    assert!(model.ask("mira", ask()).is_ok());
+}
+
 #[test]
 fn an_unanswered_failure_ends_the_release() {
     let mut model = Model::new(start(plan(), policy(), "main"));
@@ -142,7 +206,7 @@ fn votes() {
     let seen = model.release.gate.as_ref().expect("a gate").changed;
     let stale = gonogo::release::Command {
         by: gonogo::release::Principal {
-            person: super::model::person("ada"),
+            person: person("ada"),
             via: gonogo::release::Via::Cockpit,
             key: None,
         },
@@ -400,4 +464,21 @@ fn plans_that_talk_their_way_past_the_gate_are_refused() {
         let error = plan.check().expect_err(message).to_string();
         assert!(error.starts_with(message), "{error}");
     }
+}
+
+#[test]
+fn a_layer_is_proven_by_what_looked_at_it_and_by_nothing_else() {
+    let proofs = |model: &Model| -> Vec<(&'static str, String)> {
+        let of = |layer: &gonogo::release::Layer| {
+            let proofs = layer.proofs(&model.release);
+            proofs.first().map(|proof| (layer.name, proof.to_string()))
+        };
+        LAYERS.iter().filter_map(of).collect()
+    };
+    assert_eq!(proofs(&Model::new(start(plan(), policy(), "main"))), []);
+    assert_eq!(proofs(&at_the_gate()), [("image", "build.scan/trivy".to_owned())]);
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Unknown);
+    assert_eq!(proofs(&model), [], "what scanned nothing proves nothing");
 }

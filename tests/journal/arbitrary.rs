@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 
 use gonogo::journal::{Disk, Journal, Mode, reader};
+use gonogo::release::finding::limits::{Bound, Limits};
+use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::finding::{FindingKind, Measure, Package};
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
@@ -163,8 +165,28 @@ fn plan() -> Any<Plan> {
         .boxed()
 }
 
-fn limits() -> Any<std::collections::BTreeMap<Severity, u32>> {
+fn waiver() -> Any<Box<Waiver>> {
+    let text = || of(clean());
+    let which = (text(), text(), of(digest()), text(), text());
+    (which, clean(), person())
+        .prop_map(|((tool, rule, fingerprint, location, package), reason, owner)| {
+            let until = "2026-12-31".parse().expect("a day");
+            let waiver = Waiver::new(reason, owner, until);
+            Box::new(Waiver { tool, rule, fingerprint, location, package, ..waiver })
+        })
+        .boxed()
+}
+
+fn counts() -> Any<std::collections::BTreeMap<Severity, u32>> {
     btree_map(one_of(&Severity::ALL), any::<u32>(), 0..4).boxed()
+}
+
+fn limits() -> Any<Limits> {
+    let bound = (of(finite()), of(finite())).prop_map(|(min, max)| Bound { min, max });
+    let measures = btree_map(one_of(&Measure::ALL), bound, 0..3);
+    (counts(), counts(), measures)
+        .prop_map(|(all, new, measures)| Limits { all, new, measures })
+        .boxed()
 }
 
 fn policy() -> Any<Policy> {
@@ -177,7 +199,7 @@ fn policy() -> Any<Policy> {
         },
     );
     let findings = (limits(), btree_map(step_id(), limits(), 0..3))
-        .prop_map(|(limits, steps)| FindingsPolicy { limits, steps });
+        .prop_map(|(limits, steps)| FindingsPolicy { limits, steps, ..<_>::default() });
     let after = one_of(&[AfterRollback::Keep, AfterRollback::ScaleDown]);
     let rollout = (any::<u32>(), any::<bool>(), after, any::<bool>()).prop_map(
         |(ready_min, promote_unattended, after_rollback, automatic_rollback)| RolloutPolicy {
@@ -246,6 +268,7 @@ fn start() -> Any<Start> {
             attended: how.0[1],
             rehearsal: how.1,
             latches: how.2,
+            baseline: None,
             passed_before: how.3,
             tells: how.0[2],
         })
@@ -314,7 +337,7 @@ fn report() -> Any<ReportSummary> {
     let measures =
         btree_map(one_of(&[Measure::Score, Measure::P95Ms, Measure::Destroyed]), finite(), 0..3);
     let head = (clean(), state, clean(), any::<u64>());
-    (head, of(tests), limits(), few(finding.boxed()), digest(), measures)
+    (head, of(tests), counts(), few(finding.boxed()), digest(), measures)
         .prop_map(|(head, tests, counts, worst, digest, measures)| {
             let (tool, state, coverage, covered) = head;
             ReportSummary { tool, state, coverage, covered, tests, counts, worst, digest, measures }
@@ -379,6 +402,7 @@ fn judgement() -> Any<Judgement> {
             reasons,
             reports,
             findings,
+            weighed: Vec::new(),
         })
         .boxed()
 }
@@ -568,6 +592,7 @@ fn late_event(kind: usize) -> Any<Event> {
         20 => hold().prop_map(|hold| Event::Held { hold }).boxed(),
         21 => few(step_id()).prop_map(|steps| Event::RetryOrdered { steps }).boxed(),
         22 => clean().prop_map(|comment| Event::HoldOverridden { comment }).boxed(),
+        27 => waiver().prop_map(|waiver| Event::FindingWaived { waiver }).boxed(),
         23 => clean().prop_map(|comment| Event::AbortOrdered { comment }).boxed(),
         24 => result().prop_map(|result| Event::ReleaseEnded { result }).boxed(),
         26 => any::<u64>().prop_map(|bytes| Event::TailRepaired { bytes }).boxed(),

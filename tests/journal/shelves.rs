@@ -30,7 +30,8 @@ fn started(change: impl FnOnce(&mut Start)) -> (Principal, Event) {
 }
 
 fn judged(stage: &str, verdict: GateVerdict) -> (Principal, Event) {
-    let judgement = Judgement { verdict, reasons: vec![], reports: 1, findings: 0 };
+    let judgement =
+        Judgement { verdict, reasons: vec![], reports: 1, findings: 0, weighed: vec![] };
     own(Event::StageJudged { stage: story::stage(stage), judgement })
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use gonogo::release::finding::limits::Limits;
+use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::{
     AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
     CardRollout, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
@@ -16,7 +18,7 @@ use gonogo::release::{
 };
 
 /// How many kinds of events there are.
-pub(super) const KINDS: usize = 27;
+pub(super) const KINDS: usize = 28;
 
 /// The place of an event's kind. A new kind does not compile until it has a place here, a
 /// strategy in `arbitrary` and a line in a golden journal.
@@ -49,6 +51,7 @@ pub(super) fn kind(event: &Event) -> usize {
         Event::ReleaseEnded { .. } => 24,
         Event::Notified { .. } => 25,
         Event::TailRepaired { .. } => 26,
+        Event::FindingWaived { .. } => 27,
     }
 }
 
@@ -131,6 +134,16 @@ pub(super) fn plan() -> Plan {
     Plan { name: "shop".into(), jobs: 4, branches: vec![rule], stages: vec![code, production] }
 }
 
+fn most(all: &[(Severity, u32)]) -> Limits {
+    Limits { all: all.iter().copied().collect(), ..Limits::default() }
+}
+
+pub(super) fn waiver() -> Waiver {
+    let until = "2026-12-31".parse().expect("a day");
+    let waiver = Waiver::new(clean("not reachable"), person("mira"), until);
+    Waiver { rule: Some(clean("generic-api-key")), location: Some(clean("docs/*")), ..waiver }
+}
+
 fn policy() -> Policy {
     Policy {
         approval: ApprovalPolicy {
@@ -140,11 +153,9 @@ fn policy() -> Policy {
             expires_s: 3600,
         },
         findings: FindingsPolicy {
-            limits: BTreeMap::from([(Severity::Critical, 0), (Severity::High, 3)]),
-            steps: BTreeMap::from([(
-                step_id("code.gitleaks"),
-                BTreeMap::from([(Severity::Unknown, 0)]),
-            )]),
+            limits: most(&[(Severity::Critical, 0), (Severity::High, 3)]),
+            steps: BTreeMap::from([(step_id("code.gitleaks"), most(&[(Severity::Unknown, 0)]))]),
+            ..FindingsPolicy::default()
         },
         rollout: RolloutPolicy {
             ready_min: 2,
@@ -190,6 +201,7 @@ pub(super) fn start() -> Start {
         attended: true,
         rehearsal: Some(Rehearsal { scenario: clean("bad-canary"), seed: 42 }),
         latches: vec![latch],
+        baseline: None,
         passed_before: vec![],
         tells: true,
     }
@@ -287,7 +299,7 @@ fn passed(took_ms: u64) -> StepEnd {
 
 fn judged(verdict: GateVerdict, reasons: &[&str]) -> Judgement {
     let reasons = reasons.iter().map(|reason| clean(reason)).collect();
-    Judgement { verdict, reasons, reports: 1, findings: 2 }
+    Judgement { verdict, reasons, reports: 1, findings: 2, weighed: Vec::new() }
 }
 
 fn evidence() -> Evidence {
@@ -390,6 +402,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
             reason: clean("409 conflict on Service backend"),
         }),
         own(Event::Held { hold: Hold::SwitchFailed { reason: clean("409 conflict") } }),
+        by("carol@example.com", Event::FindingWaived { waiver: Box::new(waiver()) }),
         by("alice", Event::HoldOverridden { comment: clean("looked at it") }),
         by("alice", Event::SwitchOrdered { from: Some(Slot::Blue), to: Slot::Green }),
         own(Event::TrafficSwitched {

@@ -67,6 +67,7 @@ impl Tale {
                 tells: false,
                 rehearsal,
                 latches: Vec::new(),
+                baseline: None,
                 passed_before: Vec::new(),
             }),
         });
@@ -164,8 +165,13 @@ impl Tale {
         for step in &stage.steps {
             self.pass_step(&step.id);
         }
-        let judgement =
-            Judgement { verdict: GateVerdict::Go, reasons: Vec::new(), reports: 0, findings: 0 };
+        let judgement = Judgement {
+            verdict: GateVerdict::Go,
+            reasons: Vec::new(),
+            reports: 0,
+            findings: 0,
+            weighed: Vec::new(),
+        };
         self.tell(Event::StageJudged { stage: stage.id, judgement });
     }
 

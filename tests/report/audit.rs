@@ -117,7 +117,8 @@ fn i10_a_go_that_the_reports_do_not_give_is_found() {
     assert_eq!(ids(&breaches), ["I10"]);
     let breaches = forged("stage_judged", |record| {
         let verdict = GateVerdict::NoGo;
-        let judgement = Judgement { verdict, reasons: Vec::new(), reports: 0, findings: 0 };
+        let judgement =
+            Judgement { verdict, reasons: Vec::new(), reports: 0, findings: 0, weighed: vec![] };
         record.event = Event::StageJudged { stage: stage_id("code"), judgement };
     });
     assert!(breaches.iter().any(|b| b.what.as_str().starts_with("stage code was not go")));

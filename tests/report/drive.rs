@@ -159,7 +159,8 @@ impl Drive {
     pub(super) fn judge(&mut self) {
         let key = self.owed(|effect| matches!(effect, Effect::JudgeGate { .. }));
         let verdict = GateVerdict::Go;
-        let judgement = Judgement { verdict, reasons: Vec::new(), reports: 1, findings: 0 };
+        let judgement =
+            Judgement { verdict, reasons: Vec::new(), reports: 1, findings: 0, weighed: vec![] };
         self.answer(&key, Outcome::Judged(judgement));
     }
 
@@ -319,7 +320,7 @@ pub(super) fn policy() -> Policy {
             approvers: Vec::new(),
             expires_s: 3600,
         },
-        findings: FindingsPolicy { limits: BTreeMap::new(), steps: BTreeMap::new() },
+        findings: FindingsPolicy::default(),
         rollout: RolloutPolicy {
             ready_min: 1,
             promote_unattended: false,
@@ -361,6 +362,7 @@ pub(super) fn start() -> Start {
         tells: true,
         rehearsal: None,
         latches: Vec::new(),
+        baseline: None,
         passed_before: Vec::new(),
     }
 }

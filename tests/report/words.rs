@@ -57,7 +57,13 @@ fn of_gates() -> Vec<Event> {
     let stage = || stage_id("code");
     let judged = |verdict| Event::StageJudged {
         stage: stage(),
-        judgement: Judgement { verdict, reasons: vec![why(), why()], reports: 2, findings: 1 },
+        judgement: Judgement {
+            verdict,
+            reasons: vec![why(), why()],
+            reports: 2,
+            findings: 1,
+            weighed: Vec::new(),
+        },
     };
     let digest = || Digest::of(b"card");
     let comment = Clean::default();
@@ -124,6 +130,16 @@ fn of_operators() -> Vec<Event> {
         held(Hold::InDoubt { key: key("code.unit", 1), what: why() }),
         held(Hold::RestoreFailed { phase: RestorePhase::Swap, reason: why() }),
         Event::RetryOrdered { steps: vec![unit()] },
+        Event::FindingWaived {
+            waiver: Box::new(gonogo::release::finding::waiver::Waiver {
+                rule: Some(why()),
+                ..gonogo::release::finding::waiver::Waiver::new(
+                    why(),
+                    gonogo::release::Person::new("mira").expect("a name"),
+                    "2026-12-31".parse().expect("a day"),
+                )
+            }),
+        },
         Event::HoldOverridden { comment: why() },
         Event::AbortOrdered { comment: Clean::default() },
     ]
@@ -175,7 +191,7 @@ fn is_a_sentence(text: &Clean, of: &str) {
 fn every_event_has_a_sentence_in_every_order_of_things() {
     let events = one_of_each();
     let kinds: BTreeSet<&str> = events.iter().map(Event::kind).collect();
-    assert_eq!(kinds.len(), 27, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 28, "one of each kind: {kinds:?}");
     // Each on a release of which nothing is known, by gonogo; then all in a row, by a person.
     let mut whole = Release::new(ReleaseId::new("r-1").expect("a name"));
     let mut drive = Drive::new();

@@ -1,6 +1,9 @@
 //! What follows from what people ask.
 
+use jiff::tz::TimeZone;
+
 use super::{Future, permit};
+use crate::release::finding::waiver::Waiver;
 use crate::release::{Ask, Command, Event, Person, Principal, Refusal, Seq, StepId, Vote};
 
 pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal> {
@@ -42,6 +45,10 @@ pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal
                 };
                 future.push_by(&by, Event::RollbackOrdered { to, reason });
             }
+        }
+        Ask::Waive { waiver } => {
+            may_this_person_waive(future, &by.person, &waiver)?;
+            future.push_by(&by, Event::FindingWaived { waiver });
         }
         Ask::Restore { backup } => {
             future.push_by(&by, Event::RestoreOrdered { backup, undo: false });
@@ -86,6 +93,24 @@ fn may_this_person_vote(future: &Future, person: &Person, vote: Vote) -> Result<
     });
     if voted {
         return no("they have voted so already");
+    }
+    Ok(())
+}
+
+/// To waive is to decide, so that it takes who may approve.
+fn may_this_person_waive(future: &Future, person: &Person, waiver: &Waiver) -> Result<(), Refusal> {
+    let no = |why: &str| Err(Refusal::MayNotWaive { who: person.clone(), why: why.into() });
+    if waiver.is_expired(future.at.wall.to_zoned(TimeZone::UTC).date()) {
+        return no(&format!("{} is past, and a waiver holds until a day", waiver.until));
+    }
+    let Some(policy) = future.release.policy() else { return Ok(()) };
+    let approvers = &policy.approval.approvers;
+    if !approvers.is_empty() && !approvers.contains(person) {
+        return no("the policy does not name them as an approver");
+    }
+    let requester = future.release.started_by.as_ref() == Some(person);
+    if requester && !policy.approval.requester_may_approve {
+        return no("they started this release, and the policy wants somebody else");
     }
     Ok(())
 }

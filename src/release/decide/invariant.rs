@@ -2,6 +2,7 @@
 //! record by the release as it was just before. The engine looks before it records, and stops at
 //! a breach (I30); the audit of a finished journal looks again.
 
+use crate::release::finding::waiver::Waiver;
 use crate::release::{
     BuiltIn, Card, Clean, Digest, EffectKey, Epoch, Event, GateInput, GateResult, GateVerdict,
     Judgement, Person, Record, Release, Restore, RestorePhase, Slot, StageId, StepEnd, StepId,
@@ -53,6 +54,17 @@ pub fn broken(before: &Release, record: &Record) -> Vec<Wrong> {
             wrong("I10", same, "the window's evidence does not give these verdicts")
                 .into_iter()
                 .collect()
+        }
+        Event::FindingWaived { waiver } => {
+            let person = is_a_person(before, record.by.via);
+            let whole = waiver.check().is_ok();
+            [
+                wrong("I16", person, "a finding waived that no person waived"),
+                wrong("I10", whole, "a waiver that names nothing, or gives no reason"),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()
         }
         Event::RestoreOrdered { backup, undo } => {
             let known = before.backups.iter().find(|known| &known.id == backup);
@@ -177,7 +189,20 @@ fn stage_judged(before: &Release, stage: &StageId, judgement: &Judgement) -> Vec
         all.extend(wrong("I10", met, format!("stage {stage} is go, but {} is not", step.id)));
         let end = known.and_then(|known| known.end.as_ref());
         let report = end.and_then(|end| end.report.clone());
-        inputs.push(GateInput { step: step.id.clone(), report });
+        let weighed = judgement.weighed.iter().find(|weighed| weighed.step == step.id);
+        if let (Some(report), Some(weighed)) = (&report, weighed) {
+            let what = format!("what counted of {} is not what was found there", step.id);
+            all.extend(wrong("I10", weighed.adds_up(report), what));
+        }
+        let (step, weighed) = (step.id.clone(), weighed.cloned());
+        inputs.push(GateInput { step, report, stored: None, weighed });
+    }
+    let given = before.waivers.iter().map(|given| &given.waiver);
+    let known: Vec<&Waiver> = policy.findings.waivers.iter().chain(given).collect();
+    for by in judgement.weighed.iter().flat_map(|weighed| &weighed.by) {
+        let same = |waiver: &&&Waiver| waiver.what() == by.what && waiver.until == by.until;
+        let what = format!("{} was waived, which nobody did", by.what);
+        all.extend(wrong("I10", known.iter().any(|waiver| same(&waiver)), what));
     }
     let again = judge(&inputs, &policy.findings);
     let why = again.reasons.first().map(Clean::to_string).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What may be asked now. The same rule refuses a command and greys its key, so the screen cannot
 //! promise what the engine refuses.
 
+use crate::release::finding::waiver::Waiver;
 use crate::release::state::{Doubt, StepStatus};
 use crate::release::{
     Ask, BackupId, Clean, EffectKey, GateResult, Hold, Refusal, Release, ReleaseResult, Slot, Vote,
@@ -19,6 +20,7 @@ pub fn permit(release: &Release, ask: &Ask) -> Result<(), Refusal> {
         Ask::Abort { .. } => may_abort(release),
         Ask::Switch { to } => may_switch(release, *to),
         Ask::RollBack { .. } => may_roll_back(release),
+        Ask::Waive { waiver } => may_waive(release, waiver),
         Ask::Restore { backup } => may_restore(release, backup),
         Ask::UndoRestore => may_undo_restore(release),
     }
@@ -156,6 +158,18 @@ fn may_roll_back(release: &Release) -> Result<(), Refusal> {
         Some(_) => Ok(()),
         None => Err(Refusal::not_now("this was the first release: no slot served before it")),
     }
+}
+
+fn may_waive(release: &Release, waiver: &Waiver) -> Result<(), Refusal> {
+    not_ended(release)?;
+    waiver.check().map_err(|(_, why)| Refusal::not_now(why))?;
+    if release.all_waivers().contains(waiver) {
+        return Err(Refusal::not_now("this waiver has been given already"));
+    }
+    if release.rollout.rolled_back_ms.is_some() {
+        return Err(Refusal::not_now("the release is rolled back: nothing is judged any more"));
+    }
+    Ok(())
 }
 
 fn may_restore(release: &Release, backup: &BackupId) -> Result<(), Refusal> {

@@ -386,6 +386,7 @@ impl Desk {
             Word::Override | Word::Abort => self.start_reason(word, &comment),
             Word::Restore => self.restore(rest),
             Word::UndoRestore => self.undo_restore(),
+            Word::Waive => self.waive(rest),
             Word::Arm => self.arm(),
             Word::Disarm => {
                 self.armed_until_ms = None;

@@ -14,6 +14,7 @@ pub(super) enum Word {
     Override,
     Restore,
     UndoRestore,
+    Waive,
     Abort,
     Arm,
     Disarm,
@@ -31,7 +32,7 @@ pub(super) enum Word {
 }
 
 /// Every word: how it is typed, and what it does.
-pub(super) const WORDS: [(Word, &str, &str); 23] = [
+pub(super) const WORDS: [(Word, &str, &str); 24] = [
     (Word::Approve, "approve COMMENT", "vote go at the open gate"),
     (Word::Reject, "reject REASON", "vote no-go; it ends the release"),
     (Word::Defer, "defer COMMENT", "say not now; the gate stays open"),
@@ -41,6 +42,7 @@ pub(super) const WORDS: [(Word, &str, &str); 23] = [
     (Word::Override, "override REASON", "go on although something failed or is unknown"),
     (Word::Restore, "restore", "replace the database by a backup; a word is typed"),
     (Word::UndoRestore, "undo restore", "swap back to the database of before"),
+    (Word::Waive, "waive RULE DAY REASON", "let the findings of a rule not count until a day"),
     (Word::Abort, "abort REASON", "end the release before any switch"),
     (Word::Arm, "arm", "make approve, switch, restore and override live for 10 min"),
     (Word::Disarm, "disarm", "only look, and roll back"),
@@ -70,6 +72,7 @@ impl Word {
             Ask::Override { .. } => Self::Override,
             Ask::Restore { .. } => Self::Restore,
             Ask::UndoRestore => Self::UndoRestore,
+            Ask::Waive { .. } => Self::Waive,
             Ask::Abort { .. } => Self::Abort,
         }
     }

@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::span::{bytes, utc};
-use crate::release::{Ask, Backup, BackupId, Clean, Release, RestorePhase, ServiceSlot, Slot};
+use crate::release::finding::waiver::Waiver;
+use crate::release::{
+    Ask, Backup, BackupId, Clean, Digest, Release, ReleaseId, RestorePhase, ServiceSlot, Slot,
+};
 
 /// What an ask sends, a line each; where gonogo itself does the work, the subcommand that asks it.
 /// `database` is the name of the one that a restore replaces.
@@ -26,6 +29,7 @@ pub fn calls(release: &Release, database: &str, ask: &Ask) -> Vec<Clean> {
             Some(done) => restore(release, database, &done.backup, true),
             None => shell(format!("gonogo restore --undo --release {id}")),
         },
+        Ask::Waive { waiver } => shell(waive_call(id, waiver)),
         Ask::Retry => shell(format!("gonogo retry {id}")),
         Ask::Approve { comment }
         | Ask::Reject { comment }
@@ -38,12 +42,36 @@ pub fn calls(release: &Release, database: &str, ask: &Ask) -> Vec<Clean> {
     }
 }
 
-/// A comment as an option, quoted as a shell wants it.
+/// A comment as an option.
 fn with(comment: &Clean) -> String {
     if comment.is_empty() {
         return String::new();
     }
-    format!(" --comment '{}'", comment.as_str().replace('\'', r"'\''"))
+    format!(" --comment {}", quoted(comment.as_str()))
+}
+
+/// A word as a shell takes it for one.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The command that gives a waiver, each word quoted for a shell.
+pub fn waive_call(id: &ReleaseId, waiver: &Waiver) -> String {
+    let mut words = vec!["gonogo waive".to_owned(), id.to_string()];
+    let fingerprint = waiver.fingerprint.as_ref().map(Digest::as_str);
+    for (flag, value) in [
+        ("tool", waiver.tool.as_ref().map(Clean::as_str)),
+        ("rule", waiver.rule.as_ref().map(Clean::as_str)),
+        ("fingerprint", fingerprint),
+        ("location", waiver.location.as_ref().map(Clean::as_str)),
+        ("package", waiver.package.as_ref().map(Clean::as_str)),
+        ("reason", Some(waiver.reason.as_str())),
+        ("owner", Some(waiver.owner.as_str())),
+    ] {
+        words.extend(value.map(|value| format!("--{flag} {}", quoted(value))));
+    }
+    words.push(format!("--until {}", waiver.until));
+    words.join(" ")
 }
 
 /// What the guarded patches carry besides, known only when they are sent.
@@ -181,6 +209,7 @@ pub fn needs_arming(ask: &Ask) -> bool {
         | Ask::Switch { .. }
         | Ask::Restore { .. }
         | Ask::UndoRestore
+        | Ask::Waive { .. }
         | Ask::Override { .. } => true,
         Ask::Reject { .. }
         | Ask::Defer { .. }

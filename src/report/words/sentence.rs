@@ -57,6 +57,13 @@ fn of_event(record: &Record, release: &Release) -> String {
         Event::Held { hold } => format!("HELD, an operator is needed: {}", hold.sentence()),
         Event::RetryOrdered { steps } => retried(record, steps),
         Event::HoldOverridden { comment } => format!("hold overridden by {who}: {}", said(comment)),
+        Event::FindingWaived { waiver } => format!(
+            "{who} waived {} until {}, {} answers for it: {}",
+            waiver.what(),
+            waiver.until,
+            waiver.owner,
+            waiver.reason
+        ),
         Event::AbortOrdered { comment } => format!("release aborted by {who}: {}", said(comment)),
         Event::ReleaseEnded { result } => ended(record, release, result),
         Event::Notified { about, channels, failed } => notified(about.0, *channels, failed),

@@ -101,6 +101,8 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
         | Popup::Debrief { .. }
         | Popup::Palette { .. }
         | Popup::Reason { .. }
+        | Popup::Waive(_)
+        | Popup::Raw { .. }
         | Popup::Line { .. } => None,
     }
 }

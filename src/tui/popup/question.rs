@@ -18,6 +18,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
     let (title, lines) = match popup {
         Popup::Confirm { ask, .. } => confirm(view, ask),
         Popup::Reason { action, input } => reason(view, *action, input),
+        Popup::Waive(form) => form.lines(),
         _ => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(2);

@@ -1,39 +1,24 @@
-//! The findings: the worst of every report of this release, and what was not looked at.
+//! The findings: what is new in this release, why it matters, and what was not looked at.
 
-use std::collections::BTreeMap;
+mod sift;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+pub(in crate::tui) use self::sift::{Findings, Wanted};
+use self::sift::{GroupBy, Row, Sight, SortBy};
 use super::{Rows, split, within};
 use crate::engine::handle::Snapshot;
-use crate::release::{
-    Finding, Release, ReportState, ReportSummary, Seq, Severity, StepId, StepStatus,
-};
+use crate::release::finding::waiver::Waiver;
+use crate::release::{Clean, Finding, Release, Severity, StepId};
 use crate::report::words;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
-use crate::tui::list::{Filter, List};
 use crate::tui::on_key::Did;
 use crate::tui::pen::{Strip, pane, row, rows, wrap};
+use crate::tui::popup::WaiveForm;
 use crate::tui::theme::Role;
 use crate::tui::ui::{Ui, page_rows};
-
-/// What the reports of the release say, put together when a record came.
-#[derive(Clone, Debug, Default)]
-pub(in crate::tui) struct Findings {
-    of: Option<(crate::release::ReleaseId, Option<Seq>)>,
-    all: Vec<(StepId, Finding)>,
-    shown: Vec<usize>,
-    /// How many there are of each severity, also those that the journal does not name.
-    counts: BTreeMap<Severity, u32>,
-    /// What was not looked at, and why.
-    missing: Vec<(Role, String)>,
-    /// What was looked at, a line a report.
-    covered: Vec<String>,
-    pub(in crate::tui) list: List,
-    detail: bool,
-}
 
 /// Columns from which on the detail stands beside the list.
 const WIDE: u16 = 110;
@@ -41,115 +26,49 @@ const WIDE: u16 = 110;
 const MISSING: usize = 4;
 
 impl Findings {
-    pub(in crate::tui) fn learn(&mut self, snapshot: &Snapshot) {
-        let release = &snapshot.release;
-        let now = Some((release.id.clone(), release.head));
-        if self.of == now {
-            return;
-        }
-        self.of = now;
-        (self.all, self.missing, self.counts, self.covered) = <_>::default();
-        let mut without = 0;
-        for step in release.plan().iter().flat_map(|plan| plan.steps()) {
-            let Some(state) = release.steps.get(&step.id) else { continue };
-            let report = state.end.as_ref().and_then(|end| end.report.as_ref());
-            if let Some(report) = report {
-                self.take(&step.id, report);
-            } else if let (StepStatus::Skipped(why), Some(_)) = (&state.status, &step.report) {
-                self.missing.push((Role::Warn, format!("{} was skipped: {why}", step.id)));
-            } else if step.report.is_some() {
-                without += 1;
-            }
-        }
-        if without > 0 {
-            let reports = words::plural(without, "report");
-            self.missing.push((Role::Dim, format!("{reports} of later steps not there yet")));
-        }
-        self.all.sort_by(|(_, a), (_, b)| {
-            (a.severity, &a.tool, &a.rule).cmp(&(b.severity, &b.tool, &b.rule))
-        });
-        self.sift();
-    }
-
-    fn take(&mut self, step: &StepId, report: &ReportSummary) {
-        match &report.state {
-            ReportState::NotScanned { reason } => {
-                let what = format!("{step}: {} scanned NOTHING: {reason}", report.tool);
-                self.missing.push((Role::Failed, what));
-            }
-            ReportState::Crashed { reason } => {
-                let what = format!("{step}: {} CRASHED: {reason}", report.tool);
-                self.missing.push((Role::Failed, what));
-            }
-            ReportState::Clean | ReportState::Findings => {
-                self.covered.push(format!("{step}: {} looked at {}", report.tool, report.coverage));
-            }
-        }
-        for (severity, count) in &report.counts {
-            *self.counts.entry(*severity).or_default() += count;
-        }
-        self.all.extend(report.worst.iter().map(|finding| (step.clone(), finding.clone())));
-    }
-
-    pub(in crate::tui) fn filter(&mut self, text: &str) {
-        self.list.filter = Filter::new(text);
-        self.list.cursor = None;
-        self.sift();
-    }
-
-    fn sift(&mut self) {
-        let lets = |(at, (step, finding)): (usize, &(StepId, Finding))| {
-            let fields = [
-                ("severity", finding.severity.word()),
-                ("tool", finding.tool.as_str()),
-                ("rule", finding.rule.as_str()),
-                ("where", finding.location.as_str()),
-                ("title", finding.title.as_str()),
-                ("step", step.as_str()),
-            ];
-            self.list.filter.lets(&fields).then_some(at)
-        };
-        self.shown = self.all.iter().enumerate().filter_map(lets).collect();
-    }
-
-    fn chosen(&self) -> Option<&(StepId, Finding)> {
-        self.all.get(*self.shown.get(self.list.at(self.shown.len()))?)
-    }
-
-    pub(in crate::tui) fn rows(&self, body: Rect) -> Rows {
+    pub(in crate::tui) fn list_rows(&self, body: Rect) -> Rows {
         let inner = within(split(body, WIDE, self.detail).0);
         let head = u16::try_from(self.head().len()).unwrap_or(0).min(inner.height);
         let place = Rect { y: inner.y + head, height: inner.height - head, ..inner };
-        let count = self.shown.len();
+        let count = self.rows.len();
         Rows { place, top: self.list.top(count, usize::from(place.height)), count }
     }
 
-    /// The rows over the list: how many of each, what was not looked at.
+    /// The rows over the list: how many of each, since when, what was not looked at.
     fn head(&self) -> Vec<Strip> {
+        let place = self.sight as usize;
         let mut counts = Strip::of(Role::Text, " ");
         for severity in Severity::ALL {
-            let count = self.counts.get(&severity).copied().unwrap_or(0);
+            let count = self.counts.get(&severity).map_or(0, |counts| counts[place]);
             let role = if count == 0 { Role::Faint } else { role(severity) };
             counts = counts.put(role, format!("{count} {}  ", severity.word()));
         }
-        let total: u32 = self.counts.values().sum();
-        let named = self.all.len();
-        if u64::from(total) > named as u64 {
-            let more = words::count(u64::from(total) - named as u64);
-            counts = counts.put(Role::Dim, format!("{more} only in the reports"));
+        let total = self.total(Sight::All as usize);
+        let more = u64::from(total).saturating_sub(self.named() as u64);
+        if more > 0 {
+            counts = counts.put(Role::Dim, format!("{} only in the reports", words::count(more)));
         }
-        let mut head = vec![counts];
+        let mut views = Strip::of(Role::Text, " ");
+        for (sight, word) in SIGHTS {
+            let role = if sight == self.sight { Role::Focus } else { Role::Dim };
+            let count = words::count(u64::from(self.total(sight as usize)));
+            views = views.put(role, format!("{word} {count}  "));
+        }
+        let mut head = vec![counts, views.put(Role::Dim, self.since.as_str())];
         for (role, what) in self.missing.iter().take(MISSING) {
             let glyph = if *role == Role::Dim { "○" } else { "▲" };
             head.push(Strip::of(*role, format!(" {glyph} {what}")));
         }
         if self.missing.len() > MISSING {
             let more = self.missing.len() - MISSING;
-            head.push(Strip::of(Role::Warn, format!(" ▲ and {more} more not looked at")));
+            head.push(Strip::of(Role::Warn, format!(" ▲ and {more} more of that kind")));
         }
         head
     }
 }
+
+const SIGHTS: [(Sight, &str); 4] =
+    [(Sight::New, "new"), (Sight::All, "all"), (Sight::Waived, "waived"), (Sight::Fixed, "fixed")];
 
 fn role(severity: Severity) -> Role {
     match severity {
@@ -161,14 +80,44 @@ fn role(severity: Severity) -> Role {
 }
 
 pub(in crate::tui) fn act(ui: &mut Ui, action: Action) -> Did {
-    let (count, page) = (ui.findings.shown.len(), page_rows(ui));
+    let (count, page) = (ui.findings.rows.len(), page_rows(ui));
     if ui.findings.list.moved(action, count, page) {
         return Did::Nothing;
     }
+    let findings = &mut ui.findings;
     match action {
         Action::Open => open(ui),
+        Action::Sight => {
+            let at = SIGHTS.iter().position(|(sight, _)| *sight == findings.sight).unwrap_or(0);
+            findings.sight = SIGHTS[(at + 1) % SIGHTS.len()].0;
+            again(findings);
+        }
+        Action::Group => {
+            findings.group = match findings.group {
+                GroupBy::Nothing => GroupBy::Severity,
+                GroupBy::Severity => GroupBy::Tool,
+                GroupBy::Tool => GroupBy::Fix,
+                GroupBy::Fix => GroupBy::Same,
+                GroupBy::Same => GroupBy::Nothing,
+            };
+            again(findings);
+        }
+        Action::Sort => {
+            findings.sort = match findings.sort {
+                SortBy::Severity => SortBy::Place,
+                SortBy::Place => SortBy::Rule,
+                SortBy::Rule => SortBy::Severity,
+            };
+            again(findings);
+        }
+        Action::Raw => {
+            if let Some((step, finding, ..)) = findings.chosen() {
+                return Did::Raw { step: step.clone(), finding: Box::new(finding.clone()) };
+            }
+        }
+        Action::CopyFix => return copy_fix(ui),
         Action::Copy => {
-            if let Some((step, finding)) = ui.findings.chosen() {
+            if let Some((step, finding, ..)) = findings.chosen() {
                 let Finding { tool, rule, title, location, .. } = finding;
                 let severity = finding.severity.word();
                 let text = format!("{severity}  {tool}  {rule}  {location}  {title}  ({step})");
@@ -180,15 +129,52 @@ pub(in crate::tui) fn act(ui: &mut Ui, action: Action) -> Did {
     Did::Nothing
 }
 
+fn again(findings: &mut Findings) {
+    findings.list.cursor = None;
+    findings.sift();
+}
+
+fn copy_fix(ui: &mut Ui) -> Did {
+    let fix = ui.findings.chosen().and_then(|(_, finding, ..)| fix_of(finding));
+    if let Some(text) = fix {
+        return Did::Copy { what: "the fix", text };
+    }
+    ui.say(Role::Dim, "no fix is known for it");
+    Did::Nothing
+}
+
+/// What its tool says to do about it.
+fn fix_of(finding: &Finding) -> Option<String> {
+    let fixed = finding.package.as_ref().and_then(|package| {
+        let fixed = package.fixed.as_ref()?;
+        Some(format!("{} {fixed}", package.name))
+    });
+    fixed.or_else(|| finding.fix.as_ref().map(Clean::to_string))
+}
+
 /// Enter: what is known of it, then the log of its step.
 fn open(ui: &mut Ui) {
-    let Some((step, _)) = ui.findings.chosen() else { return };
+    let Some((step, ..)) = ui.findings.chosen() else { return };
     let step = step.clone();
     if ui.findings.detail || ui.size.0 >= WIDE {
         ui.show_log_of(step);
     } else {
         ui.findings.detail = true;
     }
+}
+
+/// The form that waives the chosen finding, for a month unless told.
+pub(in crate::tui) fn waive(ui: &Ui, snapshot: &Snapshot) -> Option<WaiveForm> {
+    let (_, finding, ..) = ui.findings.chosen()?;
+    let owner = ui.who.person.as_ref().map_or(String::new(), ToString::to_string);
+    let today = snapshot.now.wall.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let until = today.saturating_add(jiff::Span::new().days(30));
+    Some(WaiveForm::new(finding.clone(), owner, until.to_string()))
+}
+
+/// How many findings of this release a waiver covers.
+pub(in crate::tui) fn covered(ui: &Ui, waiver: &Waiver) -> usize {
+    ui.findings.covered_by(waiver)
 }
 
 /// Esc: closes the detail, then the filter; whether there was one.
@@ -203,9 +189,23 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let findings = &view.ui.findings;
     let (left, right) = split(area, WIDE, findings.detail);
-    let count = findings.shown.len();
+    let count = findings.rows.len();
+    let group = match findings.group {
+        GroupBy::Nothing => "",
+        GroupBy::Severity => " by severity ",
+        GroupBy::Tool => " by tool ",
+        GroupBy::Fix => " by fix ",
+        GroupBy::Same => " one thing told twice ",
+    };
+    let sort = match findings.sort {
+        SortBy::Severity => "",
+        SortBy::Place => " sorted by place ",
+        SortBy::Rule => " sorted by rule ",
+    };
     let mut title = Strip::of(Role::Focus, " Findings ")
-        .put(Role::Dim, format!(" {} ", words::plural(findings.covered.len() as u64, "report")));
+        .put(Role::Dim, format!(" {} ", words::plural(findings.covered.len() as u64, "report")))
+        .put(Role::Strong, group)
+        .put(Role::Dim, sort);
     if !findings.list.filter.is_empty() {
         title = title.put(Role::Warn, format!(" only {} ", findings.list.filter.text()));
     }
@@ -213,24 +213,27 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let title = title.right(Role::Dim, format!(" {place} of {count} "));
     let inner = pane(buf, view.theme, left, &title, true);
     rows(buf, view.theme, inner, &findings.head());
-    let shown = findings.rows(area);
+    let shown = findings.list_rows(area);
     for at in 0..usize::from(shown.place.height) {
         let index = shown.top + at;
-        let Some((step, finding)) = findings.shown.get(index).and_then(|at| findings.all.get(*at))
-        else {
-            break;
-        };
+        let Some(this) = findings.rows.get(index) else { break };
         let line = row(shown.place, at);
         if index == findings.list.at(count) {
             buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
         }
-        strip(finding, step, inner.width).draw(buf, view.theme, line);
+        match (this, findings.one(index)) {
+            (Row::Head(name, members), _) => Strip::of(Role::Title, format!(" {name} "))
+                .right(Role::Dim, format!("{members} "))
+                .draw(buf, view.theme, line),
+            (Row::One(_), Some((step, finding, ..))) => {
+                strip(finding, step, inner.width).draw(buf, view.theme, line);
+            }
+            (Row::One(_), None) => {}
+        }
     }
     if count == 0 {
         let what = nothing(&view.snapshot.release, findings);
         Strip::of(Role::Dim, what).draw(buf, view.theme, row(shown.place, 0));
-    }
-    if findings.all.is_empty() {
         // No finding is only worth as much as what was looked at.
         let below = Rect { y: shown.place.y + 1, ..shown.place }.intersection(shown.place);
         let looked: Vec<Strip> = findings
@@ -253,6 +256,8 @@ fn nothing(release: &Release, findings: &Findings) -> &'static str {
         " no report has been read yet"
     } else if findings.covered.is_empty() {
         " no report was read in this release"
+    } else if findings.total(Sight::All as usize) > 0 {
+        " none of these; v shows the others"
     } else {
         " the reports that were read name no finding"
     }
@@ -274,7 +279,7 @@ fn strip(finding: &Finding, step: &StepId, columns: u16) -> Strip {
 
 fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let title = Strip::of(Role::Title, " Detail ");
-    let Some((step, finding)) = view.ui.findings.chosen() else {
+    let Some((step, finding, status, waived)) = view.ui.findings.chosen() else {
         pane(buf, view.theme, area, &title, true);
         return;
     };
@@ -293,7 +298,17 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     say(role(finding.severity), &format!("{}{original}", finding.severity.word()));
     say(Role::Strong, &format!("{}: {}", finding.rule, finding.title));
     say(Role::Text, finding.location.as_str());
-    say(Role::Dim, &format!("found by {} in {step}", finding.tool));
+    if let Some(fix) = fix_of(finding) {
+        say(Role::Done, &format!("fix: {fix}"));
+    }
+    if let Some(evidence) = &finding.evidence {
+        say(Role::Dim, evidence.as_str());
+    }
+    if let Some(waiver) = waived.and_then(|at| view.snapshot.release.all_waivers().get(at).cloned())
+    {
+        say(Role::Warn, &format!("waived: {waiver}: {}", waiver.reason));
+    }
+    say(Role::Dim, &format!("{}, found by {} in {step}", status.word(), finding.tool));
     say(Role::Faint, finding.fingerprint.as_str());
     let end = view.snapshot.release.steps.get(step).and_then(|state| state.end.as_ref());
     if let Some(report) = end.and_then(|end| end.report.as_ref()) {

@@ -1,13 +1,15 @@
 //! The gate: what changes, on which evidence, how to get back, who decides until when. The vote
 //! stands under it, and is for this card and no other.
 
+use std::collections::BTreeMap;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{WIDE, beyond, heading, sheet, told};
 use crate::release::{
-    ApprovalPolicy, CardLine, Clean, Gate, GateResult, Person, Release, ReportState, Slot, Verdict,
-    Vote,
+    ApprovalPolicy, CardLine, Clean, Gate, GateResult, LAYERS, Person, Release, ReportState,
+    Severity, Slot, Verdict, Vote,
 };
 use crate::report::words;
 use crate::tui::draw::View;
@@ -394,8 +396,62 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
             lines.extend(evidence_line(line, kind(release, line).1, columns));
         }
     }
+    lines.extend(findings(release, columns));
+    lines.extend(layers(release, columns));
     let text = format!("   {:<30} ", "staging metrics");
     lines.push(Strip::of(Role::Dim, text).put(Role::Dim, "not recorded"));
+    lines
+}
+
+/// What is new, what is waived until when, what was not scanned.
+fn findings(release: &Release, columns: usize) -> Vec<Strip> {
+    let counted = release.counted();
+    let words = |counts: &BTreeMap<Severity, u32>| {
+        let some = counts.iter().filter(|(_, count)| **count > 0);
+        let some: Vec<String> =
+            some.map(|(severity, count)| format!("{count} {}", severity.word())).collect();
+        if some.is_empty() { "none".to_owned() } else { some.join(", ") }
+    };
+    let (new, all) = (words(&counted.new), words(&counted.all));
+    let role = if new == "none" { Role::Text } else { Role::Warn };
+    let mut lines = vec![heading("Findings")];
+    let why = counted.not_compared.map_or(String::new(), |why| format!(" ({why})"));
+    lines.extend(told("new", role, &format!("{new}{why}"), columns));
+    lines.extend(told("all", Role::Text, &format!("{all}; {} fixed", counted.fixed), columns));
+    for by in &counted.waived {
+        let text = format!("{} {} until {}, {} answers", by.count, by.what, by.until, by.owner);
+        lines.extend(told("waived", Role::Warn, &text, columns));
+    }
+    for line in evidence_of(release)
+        .iter()
+        .filter(|line| !line.verdict.is_pass() || line.value.as_str().starts_with("skipped"))
+    {
+        let text = format!("{}: {}", line.what, line.value);
+        lines.extend(told("not scanned", Role::Warn, &text, columns));
+    }
+    lines
+}
+
+/// Which layers of defence somebody has looked at in this release.
+fn layers(release: &Release, columns: usize) -> Vec<Strip> {
+    let mut lines = vec![heading("Security layers")];
+    for layer in &LAYERS {
+        let proofs: Vec<String> = layer.proofs(release).iter().map(Clean::to_string).collect();
+        let (glyph, role, text) = if proofs.is_empty() {
+            ("▲", Role::Warn, "not looked at".to_owned())
+        } else {
+            ("✔", Role::Done, format!("proven by {}", proofs.join(", ")))
+        };
+        let text = wrap(&text, columns.saturating_sub(28));
+        for (at, line) in text.iter().enumerate() {
+            let head = if at == 0 {
+                Strip::of(role, format!(" {glyph} ")).put(Role::Text, format!("{:<23}", layer.name))
+            } else {
+                Strip::of(role, " ".repeat(26))
+            };
+            lines.push(head.put(if proofs.is_empty() { Role::Warn } else { Role::Dim }, line));
+        }
+    }
     lines
 }
 

@@ -11,6 +11,7 @@ use crate::world::shell::{
     Cause, Exit, REPORT_BYTES_MAX, Running, SecretBy, StepSecret, StepSeen, StepSpec,
     clear_reports, fresh_report,
 };
+use crate::world::stored::KEPT;
 use crate::world::tools::{Origin, conceal_report};
 use crate::world::{Reporter, World, disk, tools};
 
@@ -108,8 +109,6 @@ fn well(step: &Step, exit: &Exit) -> Result<(), StepResult> {
     }
 }
 
-/// The masked copy of a report, beside the step's log.
-const KEPT: &str = "report";
 /// How many of the log's last lines may say what a tool looked at.
 const LOG_LINES: usize = 200;
 

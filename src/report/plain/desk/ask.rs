@@ -6,6 +6,7 @@ use super::super::super::words::{
 use super::super::typed::Word;
 use super::{Asking, Desk};
 use crate::engine::handle::Snapshot;
+use crate::release::finding::waiver::Waiver;
 use crate::release::{Ask, Backup, Clean, Seq, Vote};
 
 impl Desk {
@@ -158,6 +159,31 @@ impl Desk {
             let lines = ["Undo the restore?".to_owned(), phases(true)];
             self.typed(Ask::UndoRestore, &lines, &[]);
         }
+    }
+
+    /// A rule, a day, and all the rest is the reason; whoever types answers for it.
+    pub(super) fn waive(&mut self, rest: &str) {
+        let usage =
+            "waive RULE DAY REASON: for example waive CVE-2023-45853 2026-12-31 not built in";
+        let (rule, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (day, reason) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
+        let Ok(until) = day.parse() else { return self.say(usage) };
+        let owner = self.settings.principal.person.clone();
+        let waiver = Waiver {
+            rule: Some(Clean::new(rule)),
+            ..Waiver::new(Clean::new(reason.trim()), owner, until)
+        };
+        if let Err((_, why)) = waiver.check() {
+            return self.say(&format!("{why}; {usage}"));
+        }
+        let ask = Ask::Waive { waiver: Box::new(waiver) };
+        if !self.may(&ask) {
+            return;
+        }
+        let mut lines = self.calls(&ask);
+        lines.push("y waives it in this release; any other line leaves".to_owned());
+        let seen = self.release().head;
+        self.question(Asking::Confirm { ask, seen }, &lines);
     }
 
     /// The exact calls of an ask, before it is asked.
