@@ -3,6 +3,7 @@
 
 mod any;
 mod lists;
+mod snapshots;
 mod tale;
 
 use gonogo::engine::handle::Link;
