@@ -19,7 +19,7 @@ use ratatui::widgets::Paragraph;
 #[expect(dead_code, reason = "the tests and the tool for the pictures use the rest of it")]
 mod term;
 
-use super::{Goal, Outcome, Row, median, now};
+use super::{Goal, Outcome, Row, median, now, pause};
 use term::{Program, Term};
 
 pub(crate) use far::{COCKPIT, ENGINE, cockpit, engine};
@@ -139,7 +139,7 @@ impl Seat {
                 + fields.get(13).ok_or("stat")?.parse::<f64>()?)
         };
         let before = ticks()?;
-        std::thread::sleep(IDLE);
+        pause(IDLE);
         // A tick is a hundredth of a second.
         Ok((ticks()? - before) / IDLE.as_secs_f64())
     }
@@ -165,7 +165,7 @@ fn in_turns(ours: &mut Seat, bare: &mut Seat) -> Outcome<[Vec<f64>; 2]> {
     for press in 0..KEYS {
         let key = PRESSED[press % 2];
         for (seat, taken) in [&mut *ours, &mut *bare].into_iter().zip(&mut taken) {
-            std::thread::sleep(Duration::from_millis(random.u64(10..40)));
+            pause(Duration::from_millis(random.u64(10..40)));
             taken.push(seat.key(key)?);
         }
     }
@@ -182,7 +182,7 @@ fn events(engine: &mut Engine, cockpit: &mut Seat) -> Outcome<Vec<f64>> {
     let mut random = fastrand::Rng::with_seed(12);
     let mut taken = Vec::new();
     for event in 0..EVENTS {
-        std::thread::sleep(Duration::from_millis(random.u64(100..200)));
+        pause(Duration::from_millis(random.u64(100..200)));
         let name = format!("seen{event:03}");
         let begun = now();
         engine.say(&format!("pod {name}"))?;
@@ -212,7 +212,7 @@ impl Engine {
             if begun.elapsed() > PATIENCE {
                 return Err("the engine does not listen".into());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            pause(Duration::from_millis(5));
         }
         Ok(Self { child, words, socket })
     }

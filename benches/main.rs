@@ -201,6 +201,11 @@ fn timed<T>(work: impl FnOnce() -> Outcome<T>) -> Outcome<(Duration, T)> {
     Ok((begun.elapsed(), done))
 }
 
+#[expect(clippy::disallowed_methods, reason = "keys come at odd moments, as from a hand")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
 #[expect(clippy::disallowed_methods, reason = "a stopwatch")]
 fn now() -> Instant {
     Instant::now()

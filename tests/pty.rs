@@ -2,7 +2,7 @@
 //! (F52, F54, F59). Nothing sleeps: every step waits for something to be so.
 
 #[expect(dead_code, reason = "the tool for the pictures uses the rest of it")]
-mod term;
+pub(crate) mod term;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

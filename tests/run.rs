@@ -4,4 +4,5 @@
 mod bench;
 mod crash;
 mod several;
+mod triage;
 mod whole;

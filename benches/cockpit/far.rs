@@ -66,8 +66,8 @@ fn records() -> Result<Vec<Arc<Record>>, Box<dyn Error>> {
 
 fn pods() -> Vec<PodRow> {
     let pod = |number: usize| {
-        let blue = number % 2 == 0;
-        let app = if number % 3 == 0 { "frontend" } else { "backend" };
+        let blue = number.is_multiple_of(2);
+        let app = if number.is_multiple_of(3) { "frontend" } else { "backend" };
         let color = if blue { "blue" } else { "green" };
         PodRow {
             name: Clean::new(&format!("{app}-{color}-7d9c5f8b6-{number:05}")),
@@ -120,7 +120,7 @@ async fn serves(args: &[String]) -> Outcome {
             if on.load(Ordering::Relaxed) {
                 churn(&|pod| pod.restarts += 1);
             }
-            std::thread::sleep(Duration::from_millis(33));
+            super::super::pause(Duration::from_millis(33));
         }
     });
     std::thread::spawn(move || {
@@ -147,7 +147,7 @@ fn writes(folder: &Path, on: &AtomicBool) {
     };
     let mut number = 0_u64;
     loop {
-        std::thread::sleep(Duration::from_millis(10));
+        super::super::pause(Duration::from_millis(10));
         if !on.load(Ordering::Relaxed) && number > 0 {
             continue;
         }

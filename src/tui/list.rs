@@ -89,16 +89,44 @@ impl Filter {
             });
             let holds = fields.iter().any(|(field, text)| match named {
                 Some((name, value)) => *field == name && text.contains(value),
-                None => text.contains(word),
+                None => text.contains(word) || !not && nearly(text, word),
             });
             word.is_empty() || holds != not
         })
     }
 }
 
+/// Whether the letters of a word stand in a text in their order and close together, so that a word
+/// half remembered finds its row: `cve44906`, `lodsh`. Short words would find everything.
+fn nearly(text: &str, word: &str) -> bool {
+    const SHORT: usize = 4;
+    let Some(first) = word.chars().next().filter(|_| word.len() >= SHORT) else { return false };
+    let spans = 2 * word.len() + SHORT;
+    text.match_indices(first).any(|(start, _)| {
+        let mut letters = word.chars().peekable();
+        for c in text[start..].chars().take(spans) {
+            letters.next_if_eq(&c);
+        }
+        letters.peek().is_none()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_half_remembered_finds_its_row_and_a_short_or_scattered_one_does_not() {
+        let row = [("rule", "CVE-2021-44906"), ("where", "lodash 4.17.20 (package-lock.json)")];
+        let lets = |text: &str| Filter::new(text).lets(&row);
+        for yes in ["cve44906", "lodsh", "pkglock", "lodsh cve2021"] {
+            assert!(lets(yes), "{yes}");
+        }
+        for no in ["lsn", "lodashjson", "cve44907", "!lodash", "rule:cve44906"] {
+            assert!(!lets(no), "{no}");
+        }
+        assert!(lets("!lodsh"), "what must not be there is taken at its word");
+    }
 
     #[test]
     fn a_filter_wants_every_word_in_any_field_or_in_the_named_one() {
