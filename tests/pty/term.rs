@@ -149,13 +149,16 @@ impl Term {
         self.wait(&format!("{words:?}"), within, |screen| screen.contents().contains(words))
     }
 
-    /// Waits until nothing was written for `idle`.
+    /// Waits until the screen has not changed for `idle`. That it is drawn again as it was, with
+    /// the cursor hidden once more, is no change.
     pub(crate) fn wait_quiet(&self, idle: Duration) {
         let mut seen = lock(&self.seen.0);
         loop {
-            let before = seen.bytes.len();
-            let more = |seen: &mut Seen| seen.bytes.len() == before && !seen.ended;
-            let waited = self.seen.1.wait_timeout_while(seen, idle, more);
+            let before = seen.parser.screen().contents_formatted();
+            let same = |seen: &mut Seen| {
+                !seen.ended && seen.parser.screen().contents_formatted() == before
+            };
+            let waited = self.seen.1.wait_timeout_while(seen, idle, same);
             let (now, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
             if timeout.timed_out() || now.ended {
                 return;
