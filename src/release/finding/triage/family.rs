@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// One demand, and the rules of Checkov, tfsec, Trivy, Kubesec and hadolint that make it. Rules
-/// are written as [`normal`] makes them.
+/// are written in capitals, without `AVD-`, with four digits: `KSV-0017`.
 pub struct Family {
     pub name: &'static str,
     pub rules: &'static [&'static str],

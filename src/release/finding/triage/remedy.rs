@@ -53,7 +53,7 @@ type Counts = [u32; Severity::ALL.len()];
 /// Finds the smallest set of fixes that brings the findings of each severity down to its limit; a
 /// severity without one is not limited.
 ///
-/// The set is the smallest for sure as long as that can be told in [`TRIES_MAX`] tries, which is
+/// The set is the smallest for sure as long as that can be told in `TRIES_MAX` tries, which is
 /// always so where one severity is too many; beyond, it is what taking the most useful fix again
 /// and again gives.
 pub fn smallest(
