@@ -189,8 +189,12 @@ impl Weighed {
             let (all, new) = self.count(severity);
             let waived = self.waived.get(&severity).copied().unwrap_or(0);
             new <= all && all.saturating_add(waived) == report.count(severity)
-        }) && self.by.iter().map(|by| u64::from(by.count)).sum::<u64>()
-            == self.waived.values().map(|count| u64::from(*count)).sum::<u64>()
+        }) && self.by.iter().map(|by| u64::from(by.count)).sum::<u64>() == self.total_waived()
+            && u64::from(self.tests_waived) <= self.total_waived()
+    }
+
+    fn total_waived(&self) -> u64 {
+        self.waived.values().map(|count| u64::from(*count)).sum()
     }
 }
 
@@ -263,6 +267,8 @@ mod tests {
             measures: BTreeMap::new(),
         };
         assert!(weighed.adds_up(&report));
+        let forged = Weighed { tests_waived: 3, ..weighed.clone() };
+        assert!(!forged.adds_up(&report), "more failed tests are waived than waivers cover");
         report.counts.insert(High, 5);
         assert!(!weighed.adds_up(&report), "one is not accounted for");
     }
