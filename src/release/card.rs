@@ -5,7 +5,7 @@ use super::finding::weigh::Weighed;
 use super::state::StepStatus;
 use super::{
     CardLine, Clean, GateInput, Plan, Release, ReportState, ReportSummary, Severity, StageId, Step,
-    Stored, Verdict,
+    StepId, Stored, Verdict,
 };
 
 /// The reports of a stage, for its gate.
@@ -155,15 +155,29 @@ const fn layer(name: &'static str, looked_at_by: &'static [&'static str]) -> Lay
 }
 
 impl Layer {
-    /// The steps of a release that have looked at it and passed, as `step/tool`. What was skipped,
-    /// overridden, not scanned or is not there yet proves nothing.
+    /// The steps of a release whose reports say that they looked at it, and that passed, as
+    /// `step/tool`. What was skipped, overridden, not scanned or is not there yet proves nothing.
     pub fn proofs(&self, release: &Release) -> Vec<Clean> {
+        let passed = self.passed(release, true);
+        passed.iter().map(|(step, by)| Clean::new(&format!("{step}/{by}"))).collect()
+    }
+
+    /// What should look at it and passed without a report, each once: an exit code says nothing of
+    /// what was looked at.
+    pub fn unreported(&self, release: &Release) -> Vec<&'static str> {
+        let mut all: Vec<_> = self.passed(release, false).iter().map(|(_, by)| *by).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    fn passed<'a>(&self, release: &'a Release, reported: bool) -> Vec<(&'a StepId, &'static str)> {
         let steps = release.plan().into_iter().flat_map(Plan::steps);
-        let proof = |step: &Step| {
+        let proof = |step: &'a Step| {
             let state = release.steps.get(&step.id)?;
             let report = state.end.as_ref().and_then(|end| end.report.as_ref());
             let unseen = report.is_some_and(|report| !report_verdict(report).is_pass());
-            if state.status != StepStatus::Passed || unseen {
+            if state.status != StepStatus::Passed || unseen || report.is_some() != reported {
                 return None;
             }
             let program = step.run.first().map_or("", String::as_str);
@@ -181,7 +195,7 @@ impl Layer {
                     || own == **name
             };
             let by = self.looked_at_by.iter().find(looks)?;
-            Some(Clean::new(&format!("{}/{by}", step.id)))
+            Some((&step.id, *by))
         };
         steps.filter_map(proof).collect()
     }

@@ -481,4 +481,12 @@ fn a_layer_is_proven_by_what_looked_at_it_and_by_nothing_else() {
     one(&mut model, Mood::Good);
     one(&mut model, Mood::Unknown);
     assert_eq!(proofs(&model), [], "what scanned nothing proves nothing");
+    // A tool that leaves no report has an exit code, which is said and proves nothing.
+    let signs = PLAN.replacen("title: Push, run: [docker]", "title: Push, run: [cosign]", 1);
+    let signs: Plan = serde_yaml::from_str(&signs).expect("a plan");
+    let mut model = Model::new(start(signs, policy(), "main"));
+    model.settle(Mood::Good);
+    assert_eq!(proofs(&model), [("image", "build.scan/trivy".to_owned())]);
+    let image = LAYERS.iter().find(|layer| layer.name == "image").expect("a layer");
+    assert_eq!(image.unreported(&model.release), ["cosign"]);
 }

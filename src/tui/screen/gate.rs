@@ -436,11 +436,13 @@ fn findings(release: &Release, columns: usize) -> Vec<Strip> {
 fn layers(release: &Release, columns: usize) -> Vec<Strip> {
     let mut lines = vec![heading("Security layers")];
     for layer in &LAYERS {
-        let proofs: Vec<String> = layer.proofs(release).iter().map(Clean::to_string).collect();
-        let (glyph, role, text) = if proofs.is_empty() {
-            ("▲", Role::Warn, "not looked at".to_owned())
-        } else {
-            ("✔", Role::Done, format!("proven by {}", proofs.join(", ")))
+        let proofs = layer.proofs(release);
+        let proofs = proofs.iter().map(Clean::as_str).collect::<Vec<_>>().join(", ");
+        let unreported = layer.unreported(release).join(", ");
+        let (glyph, role, text) = match (proofs.is_empty(), unreported.is_empty()) {
+            (false, _) => ("✔", Role::Done, format!("proven by {proofs}")),
+            (true, false) => ("▲", Role::Warn, format!("by exit code alone: {unreported}")),
+            (true, true) => ("▲", Role::Warn, "not looked at".to_owned()),
         };
         let text = wrap(&text, columns.saturating_sub(28));
         for (at, line) in text.iter().enumerate() {
