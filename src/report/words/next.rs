@@ -356,11 +356,13 @@ fn between(release: &Release) -> Next {
         Effect::DrawUpCard { stage, .. } => {
             Some(format!("drawing up the decision card of stage {stage}"))
         }
+        Effect::FindRollback { .. } => {
+            Some("looking who serves: a rollback may not have been recorded".to_owned())
+        }
         Effect::RunCommand { .. }
         | Effect::BuiltIn { .. }
         | Effect::SwitchTraffic { .. }
         | Effect::MeasureWindow { .. }
-        | Effect::FindRollback { .. }
         | Effect::TidySlot { .. }
         | Effect::Restore { .. }
         | Effect::Notify { .. } => None,
