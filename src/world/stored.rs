@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde_json::Value;
@@ -30,13 +31,13 @@ const NEAR_LINES: usize = 60;
 /// A report's findings, how each stands, and what of them counts.
 #[derive(Clone, Debug)]
 pub struct Triaged {
-    pub findings: Vec<Finding>,
+    pub findings: Arc<Vec<Finding>>,
     /// New or existing, for each.
     pub status: Vec<Status>,
     /// The place of the waiver that covers it, for each.
     pub waived: Vec<Option<usize>>,
     /// What serves now has and this report has not.
-    pub fixed: Vec<Finding>,
+    pub fixed: Arc<Vec<Finding>>,
     pub weighed: Weighed,
 }
 
@@ -72,6 +73,7 @@ pub fn triage(reading: &Reading<'_>) -> Result<Triaged, Clean> {
         all_new = Some(compared.now.clone());
     }
     let status = all_new.unwrap_or_else(|| vec![Status::New; findings.len()]);
+    let (findings, fixed) = (Arc::new(findings), Arc::new(fixed));
     Ok(Triaged { findings, status, waived, fixed, weighed })
 }
 

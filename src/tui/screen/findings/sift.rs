@@ -152,10 +152,10 @@ impl Findings {
             let read = key.and_then(|key| self.read.get(&key).cloned());
             if let Some(read) = read {
                 let stands = |at: usize| (read.status[at], read.waived[at]);
-                self.add(&step.id, read.findings.clone(), stands);
-                self.add(&step.id, read.fixed.clone(), |_| (Status::Fixed, None));
+                self.add(&step.id, Arc::clone(&read.findings), stands);
+                self.add(&step.id, Arc::clone(&read.fixed), |_| (Status::Fixed, None));
             } else {
-                self.add(&step.id, report.worst.clone(), |_| (Status::New, None));
+                self.add(&step.id, Arc::new(report.worst.clone()), |_| (Status::New, None));
                 self.count_rest(report);
             }
         }
@@ -164,7 +164,7 @@ impl Findings {
     fn add(
         &mut self,
         step: &StepId,
-        found: Vec<Finding>,
+        found: Arc<Vec<Finding>>,
         stands: impl Fn(usize) -> (Status, Option<usize>),
     ) {
         let source = self.sources.len();
@@ -183,7 +183,7 @@ impl Findings {
             let lower = |text: &Clean| text.as_str().to_lowercase();
             self.texts.push([lower(rule), lower(title), lower(location)]);
         }
-        self.sources.push(Source { step: step.clone(), found: Arc::new(found) });
+        self.sources.push(Source { step: step.clone(), found });
     }
 
     /// What the journal only counts, of a report that has not been read whole.
