@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use ratatui::backend::CrosstermBackend;
 use ratatui::widgets::Paragraph;
 
 #[path = "../tests/pty/term.rs"]
@@ -233,10 +232,7 @@ impl Drop for Engine {
 /// A line that says which key was pressed last: what any ratatui program has to do for a key.
 pub(crate) fn hello() -> ExitCode {
     let drawn = || -> Outcome<()> {
-        crossterm::terminal::enable_raw_mode()?;
-        let mut out = std::io::stdout();
-        crossterm::execute!(out, crossterm::terminal::EnterAlternateScreen)?;
-        let mut terminal = ratatui::Terminal::new(CrosstermBackend::new(out))?;
+        let mut terminal = super::start::bare_terminal()?;
         let mut said = "press a key, nothing else happens".to_owned();
         loop {
             terminal.draw(|frame| frame.render_widget(Paragraph::new(&*said), frame.area()))?;

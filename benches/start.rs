@@ -1,7 +1,7 @@
 //! From the start of the program to its first output, and to its first frame, on a terminal of
 //! 120 by 36; beside a bare ratatui program, which is this one started with a word of its own.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Stdout, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,13 +53,18 @@ pub(crate) fn run() -> Outcome<Vec<Row>> {
     ])
 }
 
+/// A terminal as any ratatui program takes it.
+pub(crate) fn bare_terminal() -> Outcome<ratatui::Terminal<CrosstermBackend<Stdout>>> {
+    crossterm::terminal::enable_raw_mode()?;
+    let mut out = std::io::stdout();
+    crossterm::execute!(out, crossterm::terminal::EnterAlternateScreen)?;
+    Ok(ratatui::Terminal::new(CrosstermBackend::new(out))?)
+}
+
 /// One frame and a key: what any ratatui program has to do.
 pub(crate) fn hello() -> ExitCode {
     let drawn = || -> Outcome<()> {
-        crossterm::terminal::enable_raw_mode()?;
-        let mut out = std::io::stdout();
-        crossterm::execute!(out, crossterm::terminal::EnterAlternateScreen)?;
-        let mut terminal = ratatui::Terminal::new(CrosstermBackend::new(out))?;
+        let mut terminal = bare_terminal()?;
         terminal.draw(|frame| frame.render_widget(Paragraph::new("hello"), frame.area()))?;
         crossterm::event::read()?;
         Ok(())

@@ -185,7 +185,7 @@ fn f52_reset_repairs_a_terminal_whose_cockpit_was_killed() {
 
 /// What the next test runs on a terminal: a cockpit that has just opened, and a fault of ours.
 #[test]
-#[ignore = "a part of another test, which starts it on a terminal"]
+#[ignore = "a part of another test, which starts it on a terminal: cargo test f52_a_panic"]
 fn panic_on_a_terminal() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _within = runtime.enter();

@@ -117,7 +117,7 @@ fn f10_golden_journals_have_every_kind_of_event() {
 }
 
 #[test]
-#[ignore = "writes a golden journal; see the head of this file"]
+#[ignore = "writes a golden journal: cargo test -- --ignored write_the_golden_journal"]
 fn write_the_golden_journal() {
     let name = "v1-every-event.jsonl";
     assert!(!golden(name).exists(), "{name} is there: a golden journal is never written anew");

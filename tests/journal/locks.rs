@@ -12,7 +12,7 @@ use super::kit::{append, at, create, drive, driver, folder, id, intent, quick_di
 
 /// Plays another gonogo that drives until its standard input ends.
 #[test]
-#[ignore = "a part of other tests, which start it with the folder on its standard input"]
+#[ignore = "a part of other tests, which start it: cargo test journal::locks"]
 fn hold_the_journal_for_a_parent() {
     let mut folder = String::new();
     std::io::stdin().read_line(&mut folder).expect("standard input");
