@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -202,23 +203,31 @@ fn is_there() -> bool {
     let stdin = io::stdin();
     let mut files = [PollFd::new(&stdin, PollFlags::IN)];
     let limit = Timespec::try_from(LOOK_UP).ok();
-    match poll(&mut files, limit.as_ref()) {
-        Ok(_) => !files[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL),
-        Err(error) => error == rustix::io::Errno::INTR,
+    let mut found = poll(&mut files, limit.as_ref());
+    while found == Err(rustix::io::Errno::INTR) {
+        // The signal may be the one of the hang-up itself, so a signal says nothing; what it
+        // brought for the screen, another size, is not kept waiting.
+        found = poll(&mut files, Some(&Timespec::default()));
     }
+    let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+    found.is_ok() && !files[0].revents().intersects(gone)
 }
 
 /// The thread that reads the terminal, so that no key waits for a frame and no frame for a key.
 pub(super) struct Keyboard {
     events: mpsc::Receiver<Event>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when the thread ends.
+    over: std::sync::mpsc::Receiver<()>,
 }
 
 impl Keyboard {
     pub(super) fn open() -> io::Result<Self> {
         STOP.store(false, Ordering::SeqCst);
         let (sender, events) = mpsc::channel(EVENTS);
+        let (reading, over) = std::sync::mpsc::channel();
         let read = move || {
+            let _reading = reading;
             while !STOP.load(Ordering::SeqCst) && is_there() {
                 let ready = event::poll(Duration::ZERO);
                 let event = match ready {
@@ -233,7 +242,7 @@ impl Keyboard {
             }
         };
         let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
-        Ok(Self { events, thread: Some(thread) })
+        Ok(Self { events, thread: Some(thread), over })
     }
 
     /// The next event; none when the terminal is gone.
@@ -252,7 +261,9 @@ impl Drop for Keyboard {
         // What is typed from now on is for whoever has the terminal next.
         STOP.store(true, Ordering::SeqCst);
         self.events.close();
-        if let Some(thread) = self.thread.take() {
+        // A terminal that hung up between two looks is read without an end: it ends with us.
+        let ended = self.over.recv_timeout(LAST_FRAME) != Err(RecvTimeoutError::Timeout);
+        if let Some(thread) = self.thread.take().filter(|_| ended) {
             let _ = thread.join();
         }
     }
