@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::{JoinError, block_in_place, spawn_blocking};
 
 use super::{Batch, Shelf, Shelved, Weight};
 use crate::journal::disk::{Disk, is_full};
@@ -86,13 +88,11 @@ impl Shelf for FileShelf {
                 let reason = Clean::new("an earlier write was abandoned half-way");
                 return Shelved::Dead { reason };
             };
-            // On a thread of its own: a slow disk must not stop the loop (fault F13), and paused
-            // time does not run on while it works.
-            let task = tokio::task::spawn_blocking(move || {
+            let written = beside_the_loop(move || {
                 let shelved = open.append(&batch);
                 (open, shelved)
             });
-            match task.await {
+            match written.await {
                 Ok((open, shelved)) => {
                     self.open = Some(open);
                     shelved
@@ -103,6 +103,20 @@ impl Shelf for FileShelf {
             }
         })
     }
+}
+
+/// Runs what waits for the disk, while all other tasks go on (fault F13).
+///
+/// Where other threads carry these, this one may wait itself, for a hand-over to a thread and back
+/// takes a good part of the time that a sync does. Where there is none it must not wait; there,
+/// too, paused time does not run on meanwhile.
+async fn beside_the_loop<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+        return Ok(block_in_place(work));
+    }
+    spawn_blocking(work).await
 }
 
 /// Why a write is not there.

@@ -16,10 +16,10 @@ use crate::release::{SECRET_BYTES_MIN, Secret};
 /// What stands where a secret stood.
 pub const MASK: &str = "•••";
 
-/// Bits in each table for one gram in it: fewer than one look-up in a hundred meets one by chance.
-const BITS_PER_GRAM: usize = 128;
-/// A table is at least 2 KiB and at most 128 KiB, so that it stays in a near cache.
-const TABLE_BITS: std::ops::RangeInclusive<u32> = 14..=20;
+/// Bits in each table for one gram in it: fewer than one look-up in fifty meets one by chance.
+const BITS_PER_GRAM: usize = 64;
+/// A table is at least 2 KiB and at most 64 KiB, so that both stay in a near cache.
+const TABLE_BITS: std::ops::RangeInclusive<u32> = 14..=19;
 const GRAM: usize = 4;
 /// The least distance of the grams looked up: a variant has at least 8 bytes, so 8 - 4 + 1 starts.
 const STRIDE_MIN: usize = SECRET_BYTES_MIN - GRAM + 1;
