@@ -2,7 +2,7 @@
 
 use gonogo::release::finding::Measure;
 use gonogo::release::finding::limits::Which;
-use gonogo::release::{BuiltIn, Plan, Policy, Severity, StepId, Touches};
+use gonogo::release::{BuiltIn, Plan, Policy, ReportFormat, Severity, Step, StepId, Touches};
 
 const PIPELINE: &str = include_str!("../../config/pipeline.yaml");
 const POLICY: &str = include_str!("../../config/policy.yaml");
@@ -128,6 +128,25 @@ fn the_policy_has_the_documents_figures() {
     assert!(keeps(Measure::LineCoveragePct, 80.0) && !keeps(Measure::LineCoveragePct, 79.9));
     assert!(keeps(Measure::Score, 0.0) && !keeps(Measure::Score, -1.0));
     assert!(!keeps(Measure::StatefulLost, 1.0) && !keeps(Measure::Destroyed, 1.0));
+}
+
+#[test]
+fn no_shipped_limit_waits_for_a_report_that_no_step_writes() {
+    let (plan, policy) = (pipeline(), policy());
+    for measure in policy.findings.limits.measures.keys() {
+        let format = match measure {
+            Measure::Score => ReportFormat::KubesecJson,
+            Measure::LineCoveragePct => ReportFormat::Lcov,
+            Measure::Destroyed | Measure::StatefulLost => ReportFormat::TerraformPlan,
+            Measure::P95Ms | Measure::ErrorRatio => ReportFormat::K6Summary,
+            other => panic!("which of the plan's reports gives {other:?}?"),
+        };
+        let written = |step: &Step| step.report.as_ref().is_some_and(|r| r.format == format);
+        assert!(plan.steps().any(written), "no step writes {format:?} for {measure:?}");
+    }
+    // What is applied in production was read, and judged, before somebody said go.
+    let apply = plan.step(&StepId::new("production.terraform").expect("id")).expect("there");
+    assert!(apply.needs.iter().any(|need| need.to_string() == "infrastructure.plan-read"));
 }
 
 #[test]

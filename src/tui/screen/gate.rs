@@ -384,8 +384,8 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
     let all = evidence_of(release);
     let mut lines = Vec::new();
-    for (number, group) in ["Tests", "Scans", "Database, staging, and the rest"].iter().enumerate()
-    {
+    // Many scans must not push out of sight how to get back.
+    for (number, group) in [(0, "Tests"), (2, "Database, staging, and the rest"), (1, "Scans")] {
         let of_group = all.iter().filter(|line| kind(release, line).0 == number);
         let mut of_group: Vec<&CardLine> = of_group.collect();
         of_group.sort_by_key(|line| line.verdict.is_pass());

@@ -115,7 +115,8 @@ fn is_inner(path: &Path) -> bool {
 }
 
 /// Takes away what matches `patterns` in `workspace`, so that only what the step writes can be
-/// read afterwards; how many files went.
+/// read afterwards; how many files went. The folders they name are made where they are missing:
+/// few tools make them, and a container's would be root's.
 ///
 /// In a pattern each part of a path may hold `*`, which stands for any characters of that part.
 /// Links are taken away themselves and never followed.
@@ -136,6 +137,12 @@ pub fn clear_reports(workspace: &Path, patterns: &[String]) -> io::Result<usize>
 fn clear(dir: &File, parts: &[&str]) -> io::Result<usize> {
     let Some((part, rest)) = parts.split_first() else { return Ok(0) };
     let mut removed = 0;
+    if !rest.is_empty() && !part.contains('*') {
+        match rustix::fs::mkdirat(dir, *part, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     for entry in rustix::fs::Dir::read_from(dir)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
@@ -249,6 +256,9 @@ mod tests {
         assert_eq!(clear_reports(&workspace, &patterns).expect("cleared"), 2);
         assert!(outer.path().join("o/junit/far.xml").exists());
         assert!(workspace.join("a/junit/keep.txt").exists());
+        assert!(!workspace.join("new").exists());
+        assert_eq!(clear_reports(&workspace, &["new/deep/r.xml".to_owned()]).expect("made"), 0);
+        assert!(workspace.join("new/deep").is_dir() && !workspace.join("new/deep/r.xml").exists());
         assert!(clear_reports(&workspace, &["../o/*".to_owned()]).is_err());
         assert!(fits(b"a*c*", b"abcbcd") && !fits(b"a*c", b"abcb") && fits(b"*", b""));
     }

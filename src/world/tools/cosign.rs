@@ -65,7 +65,7 @@ pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), Rea
         })?;
     }
     tally.covered = u64::from(signatures);
-    let of: Vec<_> = of.into_iter().collect();
+    let of: Vec<String> = of.iter().map(|digest| short(digest)).collect();
     tally.coverage =
         format!("{} of {}", plural(tally.covered, "signature", "signatures"), of.join(", "));
     tally.measure(Measure::Signatures, f64::from(signatures));
@@ -73,4 +73,9 @@ pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), Rea
         tally.not_scanned = Some("no signature was verified".into());
     }
     Ok(())
+}
+
+/// The beginning of a digest, enough for people to tell images apart.
+fn short(digest: &str) -> String {
+    digest.strip_prefix("sha256:").map_or(digest, |hex| hex.get(..12).unwrap_or(hex)).to_owned()
 }
