@@ -4,5 +4,6 @@
 mod bench;
 mod crash;
 mod several;
+mod terminal;
 mod triage;
 mod whole;

@@ -149,6 +149,25 @@ impl Term {
         self.wait(&format!("{words:?}"), within, |screen| screen.contents().contains(words))
     }
 
+    /// All that the program wrote to the terminal.
+    pub(crate) fn sent(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.seen.0).bytes).into_owned()
+    }
+
+    /// Waits until `words` were written to the terminal, be they seen or not.
+    pub(crate) fn wait_sent(&self, words: &str, within: Duration) -> Result<(), Timeout> {
+        let seen = lock(&self.seen.0);
+        let among = |bytes: &[u8]| memchr::memmem::find(bytes, words.as_bytes()).is_some();
+        let not_yet = |seen: &mut Seen| !seen.ended && !among(&seen.bytes);
+        let waited = self.seen.1.wait_timeout_while(seen, within, not_yet);
+        let (seen, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if among(&seen.bytes) {
+            return Ok(());
+        }
+        let text = seen.parser.screen().contents();
+        Err(Timeout(format!("{words:?} was not written; the screen:\n{text}")))
+    }
+
     /// Waits until the screen has not changed for `idle`. That it is drawn again as it was, with
     /// the cursor hidden once more, is no change.
     pub(crate) fn wait_quiet(&self, idle: Duration) {

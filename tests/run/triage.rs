@@ -1,13 +1,11 @@
 //! Findings of a real release on a real terminal: from the report of a scanner to a waiver that
 //! has the stage judged again.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::bench::Bench;
-use crate::pty::term::{Program, Term};
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::terminal::{PATIENCE, cockpit, must};
+use crate::pty::term::Term;
 
 const PLAN: &str = "\
 name: toy
@@ -24,10 +22,6 @@ stages:
         touches: workspace
         report: {path: trivy.json, format: trivy-json}
 ";
-
-fn must(seen: Result<(), crate::pty::term::Timeout>) {
-    seen.unwrap_or_else(|error| panic!("{error}"));
-}
 
 /// Waives the chosen finding: the form is deaf for a moment, so the first letter is typed until it
 /// is there.
@@ -51,22 +45,7 @@ async fn a_finding_is_seen_read_waived_and_the_stage_judged_again() {
     let bench = Bench::new().await;
     let report = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/trivy/vuln-minidb.json");
     bench.plan(&PLAN.replace("FIXTURE", report)).await;
-    let at = |name: &str| bench.path(name).display().to_string();
-    let env = [
-        ("TERM", "xterm-256color".to_owned()),
-        ("LANG", "C.UTF-8".to_owned()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
-        ("HOME", at("home")),
-        ("GONOGO_STATE_DIR", at("state")),
-        ("GONOGO_CONFIG_DIR", at("config")),
-    ];
-    let program = Program {
-        bin: Path::new(env!("CARGO_BIN_EXE_gonogo")).to_owned(),
-        args: vec!["run".to_owned()],
-        env: env.map(|(name, value)| (name.to_owned(), value)).into(),
-        folder: bench.repository(),
-    };
-    let mut term = Term::spawn(&program, (120, 36)).expect("a terminal");
+    let mut term = cockpit(&bench, &["run"], (120, 36));
     must(term.wait_text("HELD", PATIENCE));
     term.send("gf").expect("typed");
     must(term.wait_text("CVE-2021-44906", PATIENCE));

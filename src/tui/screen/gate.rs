@@ -8,8 +8,8 @@ use ratatui::layout::Rect;
 
 use super::{WIDE, beyond, heading, sheet, told};
 use crate::release::{
-    ApprovalPolicy, CardLine, Clean, Gate, GateResult, LAYERS, Person, Release, ReportState,
-    Severity, Slot, Verdict, Vote,
+    ApprovalPolicy, BuiltIn, CardLine, Clean, Gate, GateResult, LAYERS, Person, Release,
+    ReportState, Severity, Slot, Step, Verdict, Vote,
 };
 use crate::report::words;
 use crate::tui::draw::View;
@@ -323,7 +323,10 @@ fn afterwards(view: &View<'_>, columns: usize) -> Vec<Strip> {
         })
         .collect();
     let mut lines = told("GO", Role::Text, &steps.join(" → "), columns);
-    if release.policy().is_some_and(|policy| policy.rollout.promote_unattended) {
+    let switches = |step: &Step| step.uses == Some(BuiltIn::Switch);
+    if !release.plan().is_some_and(|plan| plan.steps().any(switches)) {
+        lines.extend(told("", Role::Dim, "nothing is switched", columns));
+    } else if release.policy().is_some_and(|policy| policy.rollout.promote_unattended) {
         lines.extend(told("", Role::Warn, "the policy switches WITHOUT asking again", columns));
     } else {
         lines.extend(told("", Role::Dim, "the switch waits for a key of its own", columns));
