@@ -5,6 +5,7 @@ mod dispatch;
 mod engine;
 mod findings;
 mod plain;
+mod policy;
 mod reach;
 mod records;
 mod rehearse;

@@ -17,7 +17,7 @@ mod shipped;
 pub use file::{Details, FileError, Layers, Origin};
 pub use look::{Terminal, cockpit, environment, plain, theme};
 pub use paths::{PathError, Paths};
-pub use policy::PinnedPolicy;
+pub use policy::{PinnedPolicy, Running, policy_now};
 pub use resolve::{
     ConfigError, Listed, Rehearsal, digest, principal, rehearsal, rehearsal_of, scenario, scenarios,
 };

@@ -62,6 +62,13 @@ pub enum Sub {
     Retry(Which),
     /// Let findings not count until a day, with a reason; what they stopped is judged again
     Waive(Waive),
+    /// Judge a running release by findings gates that changed since it started
+    ///
+    /// Reads the policy again from where `gonogo run` takes it: the pinned file, this machine's
+    /// policy.yaml, the revision that serves now; the revision under release still only tightens
+    /// it. What can still be judged is judged again, and an open gate asks everybody anew. Only
+    /// what stands under `findings:` may have changed.
+    Policy(PolicyArgs),
     /// Go on although something failed or is unknown; needs a reason
     Override(Reason),
     /// End the release before any switch
@@ -213,6 +220,18 @@ pub struct Waive {
     /// The last day on which it holds
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Date,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PolicyArgs {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// A file that stands in for this machine's own policy.yaml
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Why it is changed; it is recorded
+    #[arg(long, short, value_name = "TEXT")]
+    pub comment: String,
 }
 
 #[derive(Debug, ClapArgs)]

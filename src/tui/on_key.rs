@@ -43,6 +43,8 @@ pub enum Did {
         step: StepId,
         finding: Box<Finding>,
     },
+    /// Read the policy as it is now, to be asked whether to judge by it.
+    ReadPolicy,
     /// Show another release.
     Open(ReleaseId),
     /// Read two releases, to show them side by side.
@@ -197,7 +199,15 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Retry
         | Action::Override
         | Action::Abort => change(ui, snapshot, action),
+        Action::Policy => return read_policy(ui, snapshot),
     }
+    Did::Nothing
+}
+
+/// The policy is read beside the keys; then its question opens.
+fn read_policy(ui: &mut Ui, snapshot: &Snapshot) -> Did {
+    let Some(why) = blocked(Action::Policy, ui, snapshot) else { return Did::ReadPolicy };
+    ui.refuse(&why);
     Did::Nothing
 }
 

@@ -7,6 +7,7 @@ mod debrief;
 mod form;
 mod help;
 mod palette;
+mod policy;
 mod question;
 mod raw;
 mod waive;
@@ -14,6 +15,7 @@ mod which;
 mod wizard;
 
 pub(super) use form::{form, stands_on};
+pub(super) use policy::PolicyForm;
 pub(super) use waive::WaiveForm;
 pub(super) use wizard::{Step, Wizard};
 
@@ -82,6 +84,8 @@ pub(super) enum Popup {
     },
     /// A waiver that is being written.
     Waive(Box<WaiveForm>),
+    /// A changed policy that is to be judged by.
+    Policy(Box<PolicyForm>),
     /// A reason must be given.
     Reason {
         action: Action,
@@ -116,6 +120,7 @@ impl Popup {
             | Self::CountDown { .. }
             | Self::Restore(_)
             | Self::Waive(_)
+            | Self::Policy(_)
             | Self::Reason { .. } => true,
         }
     }
@@ -126,6 +131,7 @@ impl Popup {
             Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
             Self::Restore(wizard) => wizard.meant(snapshot),
             Self::Waive(form) => form.ask(),
+            Self::Policy(form) => Some(form.ask()),
             Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
             Self::Vote { choice: Some(vote), input, .. } => Some(vote_ask(*vote, input)),
             Self::Help { .. }
@@ -145,6 +151,7 @@ impl Popup {
             | Self::Reason { input, .. }
             | Self::Line { input, .. } => Some(input),
             Self::Waive(form) => form.input(),
+            Self::Policy(form) => Some(&mut form.input),
             _ => None,
         }
     }
@@ -212,6 +219,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
         Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
         Popup::Waive(form) => return waive_key(ui, snapshot, code, form),
+        Popup::Policy(form) => return policy_key(ui, snapshot, code, form),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
         Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
             return screen::find(ui, &input);
@@ -440,6 +448,18 @@ fn waive_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut form: Box<Waiv
         form.covers = screen::findings::covered(ui, &form.matcher());
     }
     ui.popup = Some(Popup::Waive(form));
+    Did::Nothing
+}
+
+fn policy_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, form: Box<PolicyForm>) -> Did {
+    if code == KeyCode::Enter && !form.has_reason() {
+        ui.say(Role::Warn, "a reason is needed; it is recorded");
+    } else if code == KeyCode::Enter && !ui.is_armed() {
+        ui.refuse(&not_armed("policy"));
+    } else if code == KeyCode::Enter {
+        return Did::Ask { ask: form.ask(), seen: seen(snapshot) };
+    }
+    ui.popup = Some(Popup::Policy(form));
     Did::Nothing
 }
 

@@ -46,9 +46,8 @@ fn waive(term: &mut Term, mark: char) {
     must(term.wait("the list", PATIENCE, |screen| !screen.contents().contains("owner")));
 }
 
-#[tokio::test]
-async fn a_finding_is_seen_read_waived_and_the_stage_judged_again() {
-    let bench = Bench::new().await;
+/// The cockpit of a release whose scan found more than the policy allows.
+async fn held(bench: &Bench) -> Term {
     let report = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/trivy/vuln-minidb.json");
     bench.plan(&PLAN.replace("FIXTURE", report)).await;
     let at = |name: &str| bench.path(name).display().to_string();
@@ -68,6 +67,50 @@ async fn a_finding_is_seen_read_waived_and_the_stage_judged_again() {
     };
     let mut term = Term::spawn(&program, (120, 36)).expect("a terminal");
     must(term.wait_text("HELD", PATIENCE));
+    term
+}
+
+#[tokio::test]
+async fn a_changed_policy_has_the_stage_of_a_running_release_judged_again() {
+    let bench = Bench::new().await;
+    let mut term = held(&bench).await;
+    let id = bench.release().await;
+    let own = bench.path("config/policy.yaml");
+    let policy = |text: &str| std::fs::write(&own, text).expect("written");
+    let change = ["policy", &id, "--comment", "known debt"];
+    bench.gonogo(&change).await.must(6, &["the findings gates are what they were"]);
+    bench.gonogo(&["policy", &id]).await.must(2, &["--comment"]);
+    policy("monitor: {duration_s: 1}\nfindings: {limits: {all: {high: 9}}}\n");
+    let refused = bench.gonogo(&change).await;
+    refused.must(6, &["only the findings gates may change", "monitor.duration_s (300 → 1)"]);
+    policy("findings: {limits: {all: {hihg: 9}}}\n");
+    bench.gonogo(&change).await.must(2, &["policy.yaml:1:", "did you mean `high`?"]);
+    let missing = bench.gonogo(&["policy", &id, "--policy", "no.yaml", "-c", "why"]).await;
+    missing.must(2, &["there is no policy no.yaml"]);
+    // Looser, but not enough: it is judged again, and held again.
+    policy("findings: {limits: {all: {high: 1, critical: 1}}}\n");
+    bench.gonogo(&change).await.must(0, &["LOOSER: findings.limits.all.critical: 0 → 1"]);
+    // Another file stands in for it.
+    let other = bench.path("config/other.yaml");
+    let text = "findings: {limits: {all: {high: 9, critical: 9}, new: {high: 9, critical: 9}}}\n";
+    std::fs::write(&other, text).expect("written");
+    let other = other.display().to_string();
+    let by = bench.gonogo(&["policy", &id, "--policy", &other, "-c", "the vendor mends it"]).await;
+    by.must(0, &["changed the findings gates", "other.yaml", "why: the vendor mends it"]);
+    must(term.wait_text("RELEASED", PATIENCE));
+    term.send("q").expect("typed");
+    term.finish().expect("an end");
+    let told = bench.gonogo(&["timeline", &id]).await;
+    told.must(0, &["known debt", "the vendor mends it", "LOOSER: ", "released"]);
+    bench.gonogo(&["verify", &id]).await.must(0, &["verified"]);
+    bench.gonogo(&change).await.must(6, &["has ended"]);
+    bench.nobody_is_left().await;
+}
+
+#[tokio::test]
+async fn a_finding_is_seen_read_waived_and_the_stage_judged_again() {
+    let bench = Bench::new().await;
+    let mut term = held(&bench).await;
     term.send("gf").expect("typed");
     must(term.wait_text("CVE-2021-44906", PATIENCE));
     must(term.wait_text("CVE-2021-23337", PATIENCE));

@@ -30,6 +30,7 @@ pub fn calls(release: &Release, database: &str, ask: &Ask) -> Vec<Clean> {
             None => shell(format!("gonogo restore --undo --release {id}")),
         },
         Ask::Waive { waiver } => shell(waive_call(id, waiver)),
+        Ask::ChangePolicy { comment, .. } => shell(policy_call(id, comment)),
         Ask::Retry => shell(format!("gonogo retry {id}")),
         Ask::Approve { comment }
         | Ask::Reject { comment }
@@ -72,6 +73,12 @@ pub fn waive_call(id: &ReleaseId, waiver: &Waiver) -> String {
     }
     words.push(format!("--until {}", waiver.until));
     words.join(" ")
+}
+
+/// The command that brings this machine's changed policy into a release.
+pub fn policy_call(id: &ReleaseId, comment: &Clean) -> String {
+    let comment = if comment.is_empty() { " --comment REASON".to_owned() } else { with(comment) };
+    format!("gonogo policy {id}{comment}")
 }
 
 /// What the guarded patches carry besides, known only when they are sent.
@@ -210,6 +217,7 @@ pub fn needs_arming(ask: &Ask) -> bool {
         | Ask::Restore { .. }
         | Ask::UndoRestore
         | Ask::Waive { .. }
+        | Ask::ChangePolicy { .. }
         | Ask::Override { .. } => true,
         Ask::Reject { .. }
         | Ask::Defer { .. }

@@ -102,6 +102,7 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
         | Popup::Palette { .. }
         | Popup::Reason { .. }
         | Popup::Waive(_)
+        | Popup::Policy(_)
         | Popup::Raw { .. }
         | Popup::Line { .. } => None,
     }
