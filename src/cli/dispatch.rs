@@ -368,6 +368,7 @@ pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
                 location: text(a.location),
                 package: text(a.package),
                 reason: say(a.reason),
+                justification: a.justification,
                 owner: a.owner,
                 until: a.until,
             };
@@ -397,8 +398,13 @@ fn findings(args: args::Findings, paths: &Paths) -> Result<Exit, Report> {
         args::Print::Markdown => Print::Markdown,
         args::Print::Openvex => Print::Openvex,
     };
+    let mut waivers = Vec::new();
+    for name in &args.waivers {
+        waivers.extend(super::waivers_of(&library(paths), name)?);
+    }
     let ask = super::FindingsAsk {
         files: args.files,
+        waivers,
         read_as: args.read_as,
         against: args.against,
         vex: args.vex,

@@ -65,7 +65,7 @@ async fn held(bench: &Bench) -> Term {
         env: env.map(|(name, value)| (name.to_owned(), value)).into(),
         folder: bench.repository(),
     };
-    let mut term = Term::spawn(&program, (120, 36)).expect("a terminal");
+    let term = Term::spawn(&program, (120, 36)).expect("a terminal");
     must(term.wait_text("HELD", PATIENCE));
     term
 }
@@ -135,6 +135,14 @@ async fn a_finding_is_seen_read_waived_and_the_stage_judged_again() {
     let id = bench.release().await;
     let told = bench.gonogo(&["timeline", &id]).await;
     told.must(0, &["Y is not reached", "Z is not reached", "released"]);
+    // What was waived, for the tools of others; and what is left of the kept reports.
+    let vex = ["findings", &id, "--waivers", &id, "--format", "openvex"];
+    let written = bench.gonogo(&vex).await;
+    written.must(0, &["openvex.dev/ns", "\"affected\"", "Y is not reached", "waived until 20"]);
+    let read = bench.gonogo(&["findings", &id, "--waivers", &id]).await;
+    read.must(0, &["set aside", "Z is not reached"]);
+    let wrong = bench.gonogo(&["findings", &id, "--waivers", "r-none"]).await;
+    wrong.must(2, &["r-none"]);
     bench.gonogo(&["verify", &id]).await.must(0, &["verified"]);
     bench.nobody_is_left().await;
 }

@@ -31,11 +31,49 @@ pub struct Waiver {
     pub package: Option<Clean>,
     /// Why it may stay.
     pub reason: Clean,
+    /// Why a vulnerability does no harm here, in OpenVEX's word for it. Without it the waiver says
+    /// that the finding is lived with, not that it does no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<Justification>,
     /// Who answers for it.
     pub owner: Person,
     /// The last day on which it holds, in UTC: `2026-12-31`.
     #[schemars(with = "String")]
     pub until: Date,
+}
+
+/// Why a vulnerability does no harm, in the words of OpenVEX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Justification {
+    ComponentNotPresent,
+    VulnerableCodeNotPresent,
+    VulnerableCodeNotInExecutePath,
+    VulnerableCodeCannotBeControlledByAdversary,
+    InlineMitigationsAlreadyExist,
+}
+
+impl Justification {
+    pub const ALL: [Self; 5] = [
+        Self::ComponentNotPresent,
+        Self::VulnerableCodeNotPresent,
+        Self::VulnerableCodeNotInExecutePath,
+        Self::VulnerableCodeCannotBeControlledByAdversary,
+        Self::InlineMitigationsAlreadyExist,
+    ];
+
+    /// As OpenVEX and a policy write it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::ComponentNotPresent => "component_not_present",
+            Self::VulnerableCodeNotPresent => "vulnerable_code_not_present",
+            Self::VulnerableCodeNotInExecutePath => "vulnerable_code_not_in_execute_path",
+            Self::VulnerableCodeCannotBeControlledByAdversary => {
+                "vulnerable_code_cannot_be_controlled_by_adversary"
+            }
+            Self::InlineMitigationsAlreadyExist => "inline_mitigations_already_exist",
+        }
+    }
 }
 
 impl Waiver {
@@ -48,6 +86,7 @@ impl Waiver {
             location: None,
             package: None,
             reason,
+            justification: None,
             owner,
             until,
         }
@@ -177,6 +216,7 @@ mod tests {
             location: None,
             package: None,
             reason: "not reachable".into(),
+            justification: None,
             owner: Person::new("mira").expect("a name"),
             until: "2026-12-31".parse().expect("a day"),
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::span::{bytes, utc};
-use crate::release::finding::waiver::Waiver;
+use crate::release::finding::waiver::{Justification, Waiver};
 use crate::release::{
     Ask, Backup, BackupId, Clean, Digest, Release, ReleaseId, RestorePhase, ServiceSlot, Slot,
 };
@@ -67,6 +67,7 @@ pub fn waive_call(id: &ReleaseId, waiver: &Waiver) -> String {
         ("location", waiver.location.as_ref().map(Clean::as_str)),
         ("package", waiver.package.as_ref().map(Clean::as_str)),
         ("reason", Some(waiver.reason.as_str())),
+        ("justification", waiver.justification.map(Justification::key)),
         ("owner", Some(waiver.owner.as_str())),
     ] {
         words.extend(value.map(|value| format!("--{flag} {}", quoted(value))));
