@@ -23,4 +23,6 @@ pub use resolve::{
 };
 pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};
-pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};
+pub use shipped::{
+    PIPELINE, POLICY, check_names, pipeline, policy, read_plan, read_policy, schemas,
+};

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::file::Layers;
 use super::paths::Paths;
 use super::run::{RunError, machine_of};
-use super::shipped::{policy, read_policy};
-use crate::release::{Clean, Digest, Policy, Revision, Start};
+use super::shipped::{check_names, policy, read_policy};
+use crate::release::{Clean, Digest, Plan, Policy, Revision, Start};
 use crate::world::disk;
 use crate::world::workspace::{GitError, Workspace};
 
@@ -44,6 +44,8 @@ pub(super) struct Asked<'a> {
     /// The revision that serves the environment now, as far as this machine has released it.
     pub(super) serving: Option<&'a Revision>,
     pub(super) git: &'a Workspace,
+    /// Its steps and tools are those that a policy can name.
+    pub(super) plan: &'a Plan,
     /// What stands in for this machine's own policy file.
     pub(super) own: Option<&'a Path>,
 }
@@ -70,17 +72,27 @@ pub async fn policy_now(running: &Running<'_>) -> Result<(Policy, Clean), RunErr
     let Running { start, repository, serving, file, paths, git } = *running;
     let machine = machine_of(paths)?;
     let pinned = machine.policy.as_ref();
-    let revision = &start.revision;
+    let (revision, plan) = (&start.revision, &start.plan);
     let Some(repository) = repository else {
-        let asked =
-            Asked { pinned, paths, repository: Path::new(""), revision, serving, git, own: file };
+        let asked = Asked {
+            pinned,
+            paths,
+            repository: Path::new(""),
+            revision,
+            serving,
+            git,
+            plan,
+            own: file,
+        };
         let mut layers = policy()?;
         let from = outside(&asked, &mut layers)?;
         let from = if from.is_empty() { "the shipped policy".to_owned() } else { from.join(", ") };
-        let findings = read_policy(&layers)?.findings;
+        let read = read_policy(&layers)?;
+        check_names(&layers, &read, plan)?;
+        let findings = read.findings;
         return Ok((Policy { findings, ..start.policy.clone() }, Clean::new(&from)));
     };
-    let asked = Asked { pinned, paths, repository, revision, serving, git, own: file };
+    let asked = Asked { pinned, paths, repository, revision, serving, git, plan, own: file };
     let Decides { policy, from } = policy_for(&asked).await?;
     Ok((policy, from))
 }
@@ -101,12 +113,15 @@ pub(super) async fn policy_for(asked: &Asked<'_>) -> Result<Decides, RunError> {
         from.push("the shipped policy".to_owned());
     }
     let outside = read_policy(&layers)?;
+    check_names(&layers, &outside, asked.plan)?;
     let Some((name, bytes)) = of_revision(asked, asked.revision).await? else {
         return Ok(Decides { policy: outside, from: Clean::new(&from.join(", ")) });
     };
     // Its fields over the pinned ones: what it does not name is not asked for.
     layers.add(&name, &bytes)?;
-    let (policy, loose) = outside.tightened_by(&read_policy(&layers)?);
+    let own = read_policy(&layers)?;
+    check_names(&layers, &own, asked.plan)?;
+    let (policy, loose) = outside.tightened_by(&own);
     if policy != outside {
         from.push(format!("tightened by {name}"));
     }

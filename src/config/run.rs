@@ -155,6 +155,7 @@ pub async fn run(
         revision: &revision,
         serving,
         git,
+        plan: &plan,
         own: None,
     };
     let Decides { policy, from: policy_from } = policy_for(&asked).await?;

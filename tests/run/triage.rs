@@ -85,6 +85,9 @@ async fn a_changed_policy_has_the_stage_of_a_running_release_judged_again() {
     refused.must(6, &["only the findings gates may change", "monitor.duration_s (300 → 1)"]);
     policy("findings: {limits: {all: {hihg: 9}}}\n");
     bench.gonogo(&change).await.must(2, &["policy.yaml:1:", "did you mean `high`?"]);
+    policy("findings: {steps: {scan.tirvy: {all: {high: 9}}}}\n");
+    let refused = bench.gonogo(&change).await;
+    refused.must(2, &["the pipeline has no step `scan.tirvy`", "did you mean `scan.trivy`?"]);
     let missing = bench.gonogo(&["policy", &id, "--policy", "no.yaml", "-c", "why"]).await;
     missing.must(2, &["there is no policy no.yaml"]);
     // Looser, but not enough: it is judged again, and held again.
