@@ -67,7 +67,11 @@ pub fn openvex(aside: &[Aside], at: &str) -> Value {
 
 /// All of a statement but what it is about.
 fn statement(one: &Aside, at: &str) -> Value {
-    let mut statement = json!({"vulnerability": {"name": one.finding.rule}, "timestamp": at});
+    let mut named = json!({"name": one.finding.rule});
+    if !one.finding.aliases.is_empty() {
+        named["aliases"] = json!(one.finding.aliases);
+    }
+    let mut statement = json!({"vulnerability": named, "timestamp": at});
     let reason = if one.reason.is_empty() { &one.why } else { &one.reason };
     match one.settlement {
         Settlement::NotAffected { justification } => {

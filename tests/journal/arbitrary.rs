@@ -332,10 +332,19 @@ fn report() -> Any<ReportSummary> {
     let kinds = one_of(&[FindingKind::Other, FindingKind::Vulnerability, FindingKind::Secret]);
     let package = (clean(), of(clean()), of(clean()), of(clean()))
         .prop_map(|(name, purl, installed, fixed)| Package { name, purl, installed, fixed });
-    let more = (kinds, of(clean()), of(package.boxed()), of(clean()), of(clean()), of(digest()));
+    let more = (
+        kinds,
+        of(clean()),
+        of(package.boxed()),
+        of(clean()),
+        of(clean()),
+        of(digest()),
+        few(clean()),
+    );
     let finding = (known, more).prop_map(|(f, more)| Finding {
         tool: f.0,
         rule: f.1,
+        aliases: more.6,
         severity: f.2,
         original: f.3,
         title: f.4,

@@ -19,6 +19,7 @@ fn report(tool: &str, state: ReportState, found: &[(Severity, &str)]) -> ReportS
     let finding = |(severity, rule): &(Severity, &str)| Finding {
         tool: Clean::new(tool),
         rule: Clean::new(rule),
+        aliases: Vec::new(),
         severity: *severity,
         original: None,
         title: Clean::new("a hole in the wall"),

@@ -199,3 +199,76 @@ fn sarif_whose_results_stand_before_their_tool_is_read_alike() {
     assert_eq!(run(true)[0].severity, High);
     assert!(![Critical, Medium, Low].contains(&run(false)[0].severity));
 }
+
+/// One flaw of lodash, as five tools write it.
+#[test]
+fn tools_that_know_one_flaw_by_different_numbers_fold_into_one() {
+    let sarif = |tool: &str, rule: &str, message: &str| {
+        format!(
+            r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":
+            {{"name":"{tool}","rules":[{rule}]}}}},"results":[{{"ruleIndex":0,"message":{{"text":"{message}"}}}}]}}]}}"#
+        )
+    };
+    let reports = [
+        (
+            TrivyJson,
+            r#"{"SchemaVersion":2,"ArtifactName":"x","Results":[{"Target":"package-lock.json",
+            "Vulnerabilities":[{"VulnerabilityID":"CVE-2021-23337","PkgName":"lodash",
+            "VendorIDs":["GHSA-35jh-r3h4-6jhm","RHSA-2021:1"],"Severity":"HIGH"}]}]}"#
+                .to_owned(),
+        ),
+        (
+            Sarif,
+            sarif(
+                "Grype",
+                r#"{"id":"GHSA-35jh-r3h4-6jhm-lodash","shortDescription":{"text":
+                "GHSA-35jh-r3h4-6jhm high vulnerability for lodash package"}}"#,
+                "A high vulnerability in npm package: lodash, version 4.17.15 was found",
+            ),
+        ),
+        (
+            Sarif,
+            sarif(
+                "osv-scanner",
+                r#"{"id":"SNYK-JS-LODASH-1040724","deprecatedIds":["CVE-2021-23337"]}"#,
+                "Package 'lodash@4.17.15' is vulnerable to 'SNYK-JS-LODASH-1040724'.",
+            ),
+        ),
+        (
+            Sarif,
+            sarif(
+                "other",
+                r#"{"id":"GSD-2021-23337","properties":{"tags":["security","CVE-2021-23337"]}}"#,
+                "Package: lodash",
+            ),
+        ),
+        (
+            ReportFormat::Cyclonedx,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.5",
+            "components":[{"name":"lodash","version":"4.17.15","bom-ref":"l",
+            "purl":"pkg:npm/lodash@4.17.15"}],
+            "vulnerabilities":[{"id":"GHSA-35jh-r3h4-6jhm","affects":[{"ref":"l"}],
+            "references":[{"id":"CVE-2021-23337"}]}]}"#
+                .to_owned(),
+        ),
+    ];
+    let mut all = Vec::new();
+    let mut held = gonogo::world::tools::Held::default();
+    let origin = Origin { key: Some(&KEY), ..Origin::default() };
+    for (format, text) in &reports {
+        let read = stream(*format, &origin, &mut text.as_bytes(), &mut |found| all.push(found));
+        read.unwrap_or_else(|error| panic!("{error}: {text}"));
+        let hold = gonogo::world::tools::hold(*format, &origin, &mut text.as_bytes(), &mut held);
+        hold.expect("held");
+    }
+    assert_eq!(all.len(), reports.len());
+    let groups = gonogo::release::triage::fold(&all, &gonogo::release::triage::FAMILIES);
+    assert_eq!(groups.len(), 1, "{all:#?}");
+    let others: Vec<&str> = all[0].aliases.iter().map(|id| id.as_str()).collect();
+    assert_eq!(others, ["GHSA-35jh-r3h4-6jhm"], "an update of a distribution is no flaw");
+    assert_eq!((all[1].rule.as_str(), all[2].package.is_some()), ("GHSA-35jh-r3h4-6jhm", true));
+    // What is held in little memory comes back as it was read.
+    for (at, finding) in all.iter().enumerate() {
+        assert_eq!(held.finding(at), *finding);
+    }
+}

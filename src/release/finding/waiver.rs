@@ -17,7 +17,8 @@ pub struct Waiver {
     /// The tool's name, in any case of letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<Clean>,
-    /// The tool's name for it: `CVE-2023-45853`, `generic-api-key`.
+    /// The tool's name for it, or another number of the same flaw: `CVE-2023-45853`,
+    /// `generic-api-key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Clean>,
     /// Exactly this finding, wherever its line moves.
@@ -123,7 +124,7 @@ impl Waiver {
     /// Whether it names this finding, whatever the day.
     pub fn covers(&self, finding: &Finding) -> bool {
         let tool = |tool: &Clean| tool.as_str().eq_ignore_ascii_case(finding.tool.as_str());
-        let rule = |rule: &Clean| fits(rule.as_str(), finding.rule.as_str());
+        let rule = |rule: &Clean| finding.ids().any(|id| fits(rule.as_str(), id.as_str()));
         let place = |glob: &Clean| {
             let place = finding.location.as_str();
             fits(glob.as_str(), place) || fits(glob.as_str(), without_line(place))

@@ -297,6 +297,10 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         .map_or(String::new(), |own| format!(", {own} in the words of {}", finding.tool));
     say(role(finding.severity), &format!("{}{original}", finding.severity.word()));
     say(Role::Strong, &format!("{}: {}", finding.rule, finding.title));
+    if !finding.aliases.is_empty() {
+        let others: Vec<&str> = finding.aliases.iter().map(Clean::as_str).collect();
+        say(Role::Dim, &format!("also known as {}", others.join(", ")));
+    }
     say(Role::Text, finding.location.as_str());
     if let Some(fix) = fix_of(finding) {
         say(Role::Done, &format!("fix: {fix}"));

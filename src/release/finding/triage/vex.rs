@@ -75,8 +75,9 @@ impl Statements {
     /// The place of the statement that sets the finding aside, if one does: the last that speaks of
     /// its vulnerability in its package, where that one settles it.
     pub fn of(&self, finding: &Finding) -> Option<usize> {
-        let speaking = self.by_id.get(&finding.rule.as_str().to_ascii_uppercase())?;
-        let last = speaking.iter().rev().find(|at| self.all[**at].speaks_of(finding))?;
+        let of_id = |id: &Clean| self.by_id.get(&id.as_str().to_ascii_uppercase());
+        let speaking = finding.ids().filter_map(of_id).flatten();
+        let last = speaking.filter(|at| self.all[**at].speaks_of(finding)).max()?;
         self.all[*last].settles.map(|_| *last)
     }
 }

@@ -179,9 +179,10 @@ impl Findings {
                     counts[place].saturating_add(u32::try_from(seen(sight)).unwrap_or(0));
             }
             self.entries.push(Entry { source, at, status, waived });
-            let Finding { rule, title, location, .. } = finding;
+            let Finding { title, location, .. } = finding;
             let lower = |text: &Clean| text.as_str().to_lowercase();
-            self.texts.push([lower(rule), lower(title), lower(location)]);
+            let ids: Vec<String> = finding.ids().map(lower).collect();
+            self.texts.push([ids.join(" "), lower(title), lower(location)]);
         }
         self.sources.push(Source { step: step.clone(), found });
     }
