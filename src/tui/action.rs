@@ -79,6 +79,8 @@ actions! {
     FindPrevious "find-previous" Look,
     /// Shows only the rows that match.
     Filter "filter" Look,
+    /// The same in a form, with what there is to choose from.
+    FilterForm "filter-form" Look,
     NextError "next-error" Look,
     PreviousError "previous-error" Look,
     Follow "follow" Look,

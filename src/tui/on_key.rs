@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action::{Action, ask_of, blocked};
 use super::keys::{Chord, Found, printed};
-use super::popup::{self, Popup, Wizard, Word};
+use super::popup::{self, FilterForm, Popup, Wizard, Word};
 use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Ui, seen};
@@ -170,6 +170,7 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::PaneWatch => focus(ui, Pane::Watch),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
+        Action::FilterForm => filter_form(ui),
         Action::GoRelease
         | Action::GoFindings
         | Action::GoTimeline
@@ -239,6 +240,14 @@ fn filter(ui: &mut Ui) {
         }
         None => ui.not_here(Action::Filter),
     }
+}
+
+fn filter_form(ui: &mut Ui) {
+    if ui.screen != Screen::Findings {
+        return filter(ui);
+    }
+    let form = FilterForm::new(&ui.findings);
+    ui.open(Popup::Filter(Box::new(form)));
 }
 
 /// Esc: one step back: out of a detail, a filter, a screen.

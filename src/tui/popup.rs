@@ -4,6 +4,7 @@
 //! changes the world is answered by a paste.
 
 mod debrief;
+mod filter;
 mod form;
 mod help;
 mod palette;
@@ -14,6 +15,7 @@ mod waive;
 mod which;
 mod wizard;
 
+pub(super) use filter::FilterForm;
 pub(super) use form::{form, stands_on};
 pub(super) use policy::PolicyForm;
 pub(super) use waive::WaiveForm;
@@ -91,6 +93,8 @@ pub(super) enum Popup {
         action: Action,
         input: String,
     },
+    /// What findings are shown; it takes effect while it is open.
+    Filter(Box<FilterForm>),
     /// A line of words in the footer.
     Line {
         word: Word,
@@ -114,6 +118,7 @@ impl Popup {
             | Self::Debrief { .. }
             | Self::Palette { .. }
             | Self::Raw { .. }
+            | Self::Filter(_)
             | Self::Line { .. } => false,
             Self::Vote { .. }
             | Self::Confirm { .. }
@@ -139,6 +144,7 @@ impl Popup {
             | Self::Palette { .. }
             | Self::Vote { choice: None, .. }
             | Self::Raw { .. }
+            | Self::Filter(_)
             | Self::Line { .. } => None,
         }
     }
@@ -171,9 +177,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         return Did::Nothing;
     }
     if key.code == KeyCode::Esc {
-        if let Popup::Line { word: Word::Filter, .. } = popup {
-            screen::filter(ui, "");
-        }
+        left(ui, &popup);
         return Did::Nothing;
     }
     // With nothing typed, backspace leads back.
@@ -213,6 +217,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         // It opened by itself: the key was meant for what is under it.
         Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
         Popup::Raw { title, lines, at, top } => raw_key(ui, code, title, lines, (at, top)),
+        Popup::Filter(form) => filter_key(ui, code, form),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
@@ -221,13 +226,30 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         Popup::Waive(form) => return waive_key(ui, snapshot, code, form),
         Popup::Policy(form) => return policy_key(ui, snapshot, code, form),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
-        Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
-            return screen::find(ui, &input);
+        Popup::Line { word, input } if code == KeyCode::Enter => {
+            if word == Word::Find {
+                return screen::find(ui, &input);
+            }
         }
-        Popup::Line { word: Word::Filter, .. } if code == KeyCode::Enter => {}
         other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
+}
+
+/// Esc: what took effect while it was open is as it was before.
+fn left(ui: &mut Ui, popup: &Popup) {
+    match popup {
+        Popup::Line { word: Word::Filter, .. } => screen::filter(ui, ""),
+        Popup::Filter(form) => form.leave(&mut ui.findings),
+        _ => {}
+    }
+}
+
+fn filter_key(ui: &mut Ui, code: KeyCode, mut form: Box<FilterForm>) {
+    if code != KeyCode::Enter {
+        form.on_key(code, &mut ui.findings);
+        ui.popup = Some(Popup::Filter(form));
+    }
 }
 
 /// What the copying key takes of an open question.

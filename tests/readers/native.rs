@@ -206,7 +206,8 @@ fn tools_that_know_one_flaw_by_different_numbers_fold_into_one() {
     let sarif = |tool: &str, rule: &str, message: &str| {
         format!(
             r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":
-            {{"name":"{tool}","rules":[{rule}]}}}},"results":[{{"ruleIndex":0,"message":{{"text":"{message}"}}}}]}}]}}"#
+            {{"name":"{tool}","rules":[{rule}]}}}},
+            "results":[{{"ruleIndex":0,"message":{{"text":"{message}"}}}}]}}]}}"#
         )
     };
     let reports = [

@@ -104,6 +104,7 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
         | Popup::Waive(_)
         | Popup::Policy(_)
         | Popup::Raw { .. }
+        | Popup::Filter(_)
         | Popup::Line { .. } => None,
     }
 }

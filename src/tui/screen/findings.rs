@@ -1,12 +1,14 @@
 //! The findings: what is new in this release, why it matters, and what was not looked at.
 
+mod facets;
 mod sift;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) use self::sift::{Findings, Wanted};
-use self::sift::{GroupBy, Row, Sight, SortBy};
+pub(in crate::tui) use self::facets::{Facet, Facets, toggled};
+pub(in crate::tui) use self::sift::{Findings, Sight, Wanted};
+use self::sift::{GroupBy, Row, SortBy};
 use super::{Rows, split, within};
 use crate::engine::handle::Snapshot;
 use crate::release::finding::waiver::Waiver;
