@@ -107,7 +107,30 @@ async fn a_changed_policy_has_the_stage_of_a_running_release_judged_again() {
     told.must(0, &["known debt", "the vendor mends it", "LOOSER: ", "released"]);
     bench.gonogo(&["verify", &id]).await.must(0, &["verified"]);
     bench.gonogo(&change).await.must(6, &["has ended"]);
+    told_against(&bench, &id).await;
     bench.nobody_is_left().await;
+}
+
+/// A release is the baseline of reports outside of any, where it is named; and of the next release
+/// without being named, once it serves.
+async fn told_against(bench: &Bench, id: &str) {
+    let report = |name: &str| format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (same, fewer) = (report("trivy/vuln-minidb.json"), report("trivy/vuln-critical-only.json"));
+    let told = bench.gonogo(&["findings", &same, "--against", id, "--fail-on", "low"]).await;
+    told.must(0, &[&format!("since {id}: 0 new, 2 existing, 0 fixed")]);
+    // The start of its name will do.
+    let told = bench.gonogo(&["findings", &fewer, "--against", "r-"]).await;
+    told.must(0, &["since r-: 0 new, 1 existing, 1 fixed"]);
+    let other = report("semgrep/findings.json");
+    let told = bench.gonogo(&["findings", &other, "--against", id, "--fail-on", "low"]).await;
+    told.must(3, &["new, 0 existing, 0 fixed", "no report of it has looked"]);
+    let nothing = bench.gonogo(&["findings", &same, "--against", "r-none"]).await;
+    nothing.must(2, &["failed to compare with r-none: it is neither a file nor a release"]);
+    // All of it together is allowed by now, nothing new is: it passes beside what serves only.
+    let again = bench.gonogo(&["run"]).await;
+    again.must(0, &["released"]);
+    let newest = bench.gonogo(&["timeline", "--json"]).await;
+    newest.must(0, &[&format!("\"baseline\":\"{id}\"")]);
 }
 
 #[tokio::test]
