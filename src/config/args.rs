@@ -217,9 +217,9 @@ pub struct Waive {
     pub reason: String,
     /// That it does no harm, in OpenVEX's word; without it the finding is lived with
     ///
-    /// One of component_not_present, vulnerable_code_not_present,
-    /// vulnerable_code_not_in_execute_path, vulnerable_code_cannot_be_controlled_by_adversary,
-    /// inline_mitigations_already_exist.
+    /// One of `component_not_present`, `vulnerable_code_not_present`,
+    /// `vulnerable_code_not_in_execute_path`, `vulnerable_code_cannot_be_controlled_by_adversary`,
+    /// `inline_mitigations_already_exist`.
     #[arg(long, value_name = "WORD", value_parser = justification)]
     pub justification: Option<Justification>,
     /// Who answers for it
@@ -363,8 +363,8 @@ pub struct Findings {
     ///
     /// OpenVEX of a release's waivers, for the tools of others:
     /// `gonogo findings r-1123.1 --waivers r-1123.1 --format openvex`. A waiver with a
-    /// justification is written as not_affected, any other as affected with what is done about it;
-    /// owner and last day stand in status_notes, and --vex reads them back.
+    /// justification is written as `not_affected`, any other as affected with what is done about
+    /// it; owner and last day stand in `status_notes`, and --vex reads them back.
     #[arg(long, value_enum, default_value_t = Print::Table)]
     pub format: Print,
 }

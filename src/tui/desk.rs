@@ -388,7 +388,10 @@ impl Desk {
             PolicyForm::new(own, changed, from).map_err(|why| Clean::new(&why))
         });
         match form {
-            Ok(form) => self.ui.open(Popup::Policy(Box::new(form))),
+            Ok(form) => {
+                self.ui.status = None;
+                self.ui.open(Popup::Policy(Box::new(form)));
+            }
             Err(why) => self.ui.refuse(&why),
         }
     }

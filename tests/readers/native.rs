@@ -257,15 +257,15 @@ fn tools_that_know_one_flaw_by_different_numbers_fold_into_one() {
     let mut held = gonogo::world::tools::Held::default();
     let origin = Origin { key: Some(&KEY), ..Origin::default() };
     for (format, text) in &reports {
-        let read = stream(*format, &origin, &mut text.as_bytes(), &mut |found| all.push(found));
-        read.unwrap_or_else(|error| panic!("{error}: {text}"));
-        let hold = gonogo::world::tools::hold(*format, &origin, &mut text.as_bytes(), &mut held);
-        hold.expect("held");
+        let streamed = stream(*format, &origin, &mut text.as_bytes(), &mut |one| all.push(one));
+        streamed.unwrap_or_else(|error| panic!("{error}: {text}"));
+        let kept = gonogo::world::tools::hold(*format, &origin, &mut text.as_bytes(), &mut held);
+        kept.expect("held");
     }
     assert_eq!(all.len(), reports.len());
     let groups = gonogo::release::triage::fold(&all, &gonogo::release::triage::FAMILIES);
     assert_eq!(groups.len(), 1, "{all:#?}");
-    let others: Vec<&str> = all[0].aliases.iter().map(|id| id.as_str()).collect();
+    let others: Vec<&str> = all[0].aliases.iter().map(gonogo::release::Clean::as_str).collect();
     assert_eq!(others, ["GHSA-35jh-r3h4-6jhm"], "an update of a distribution is no flaw");
     assert_eq!((all[1].rule.as_str(), all[2].package.is_some()), ("GHSA-35jh-r3h4-6jhm", true));
     // What is held in little memory comes back as it was read.

@@ -103,13 +103,13 @@ impl FilterForm {
         let sights = self.sights.iter().map(|(word, count, chosen)| {
             (*word, u64::from(*count), if *chosen { "(*)" } else { "( )" }, *chosen)
         });
-        let mut lines = self.field("show", 0, sights.collect(), columns);
+        let mut lines = self.field("show", 0, &sights.collect::<Vec<_>>(), columns);
         for (place, facet) in Facet::ALL.iter().enumerate() {
             let values = self.facets[place].iter().map(|value| {
                 let mark = if value.chosen { "[x]" } else { "[ ]" };
                 (value.word.as_str(), value.count as u64, mark, value.chosen)
             });
-            lines.extend(self.field(facet.name(), place + 1, values.collect(), columns));
+            lines.extend(self.field(facet.name(), place + 1, &values.collect::<Vec<_>>(), columns));
         }
         let words = match self.words.as_str() {
             "" => "words: (none: all are shown)".to_owned(),
@@ -131,7 +131,7 @@ impl FilterForm {
         &self,
         name: &str,
         place: usize,
-        values: Vec<(&str, u64, &str, bool)>,
+        values: &[(&str, u64, &str, bool)],
         columns: usize,
     ) -> Vec<Line> {
         let here = self.field == place;

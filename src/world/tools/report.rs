@@ -356,18 +356,28 @@ fn whole(
     }
 }
 
-/// Data bases whose numbers stand for one flaw each. Those of distributions (DSA, RHSA, USN) stand
+/// Data bases whose numbers stand for one flaw each, and whether a digit begins them. Those of distributions (DSA, RHSA, USN) stand
 /// for an update that mends several, so that they fold nothing.
-const FLAWS: [&str; 9] =
-    ["CVE-", "GHSA-", "RUSTSEC-", "GO-", "PYSEC-", "SNYK-", "OSV-", "GSD-", "CURL-CVE-"];
+const FLAWS: [(&str, bool); 9] = [
+    ("CVE-", true),
+    ("GHSA-", false),
+    ("RUSTSEC-", true),
+    ("GO-", true),
+    ("PYSEC-", true),
+    ("SNYK-", false),
+    ("OSV-", true),
+    ("GSD-", true),
+    ("CURL-CVE-", true),
+];
 
-/// Whether a name is the number of one flaw in some data base.
+/// Whether a name is the number of one flaw in some data base: in most a year begins it.
 pub(super) fn is_flaw(id: &str) -> bool {
-    let begins = |base: &&str| {
-        id.get(..base.len()).is_some_and(|head| head.eq_ignore_ascii_case(base))
-            && id.len() > base.len()
-    };
-    FLAWS.iter().any(|base| begins(&base))
+    FLAWS.iter().any(|(base, year)| {
+        let head = id.get(..base.len()).unwrap_or("");
+        let rest = id.get(base.len()..).unwrap_or("");
+        let digit = rest.bytes().position(|b| b.is_ascii_digit());
+        head.eq_ignore_ascii_case(base) && digit.is_some_and(|at| at == 0 || !year)
+    })
 }
 
 /// The numbers of one flaw among `ids`, but for the one that it goes by.
