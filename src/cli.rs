@@ -5,6 +5,7 @@ mod dispatch;
 mod engine;
 mod findings;
 mod plain;
+mod policy;
 mod reach;
 mod records;
 mod rehearse;
@@ -18,7 +19,7 @@ mod timeline;
 mod verify;
 
 pub use dispatch::{asked, dispatch};
-pub use findings::{Ask as FindingsAsk, findings};
+pub use findings::{Ask as FindingsAsk, findings, waivers_of};
 pub use rehearse::{Flight, prepare, script_of};
 pub use releases::releases;
 pub use replay::{Stage, replay};

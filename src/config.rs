@@ -17,10 +17,12 @@ mod shipped;
 pub use file::{Details, FileError, Layers, Origin};
 pub use look::{Terminal, cockpit, environment, plain, theme};
 pub use paths::{PathError, Paths};
-pub use policy::PinnedPolicy;
+pub use policy::{PinnedPolicy, Running, policy_now};
 pub use resolve::{
     ConfigError, Listed, Rehearsal, digest, principal, rehearsal, rehearsal_of, scenario, scenarios,
 };
 pub use run::{MACHINE, Machine, Ready, RunError, machine_of, run};
 pub use schema::{schema_for, schema_for_layer};
-pub use shipped::{PIPELINE, POLICY, pipeline, policy, read_plan, read_policy, schemas};
+pub use shipped::{
+    PIPELINE, POLICY, check_names, pipeline, policy, read_plan, read_policy, schemas,
+};

@@ -116,6 +116,7 @@ impl Exit {
             | Refusal::Stale { .. }
             | Refusal::MayNotVote { .. }
             | Refusal::MayNotWaive { .. }
+            | Refusal::MayNotChangePolicy { .. }
             | Refusal::NotNow { .. }
             | Refusal::Observing { .. } => Self::Refused,
         }

@@ -22,7 +22,7 @@ mod telemetry;
 mod text;
 mod time;
 
-pub use card::{LAYERS, Layer, report_words};
+pub use card::{CardLayer, Counted, LAYERS, Layer, report_words};
 pub use command::{Ask, Command, Principal, Refusal, Via};
 pub use decide::{INVARIANTS, Input, Opened, Timer, Wrong, broken, decide, permit};
 pub use due::{Due, due};
@@ -56,8 +56,8 @@ pub use rollout::{
     TrafficProof,
 };
 pub use state::{
-    Doubt, Gate, GivenWaiver, Held, Monitor, Release, ReleaseClock, Restore, Rollout, Session,
-    StageState, StepState, StepStatus, SwitchOrder, VoteEntry, Window,
+    Doubt, Gate, GivenPolicy, GivenWaiver, Held, Monitor, Release, ReleaseClock, Restore, Rollout,
+    Session, StageState, StepState, StepStatus, SwitchOrder, VoteEntry, Window,
 };
 pub use telemetry::{Fault, PodRow, SlotSample, Telemetry};
 pub use text::{Clean, Finite, NotFinite, SECRET_BYTES_MIN, Secret, ShortSecret, hidden};

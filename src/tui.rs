@@ -37,7 +37,7 @@ pub use cockpit::Cockpit;
 pub use desk::Settings;
 pub use draw::draw;
 pub use keys::{Binding, BindingSpec, Chord, KEYS, KeySpec, Keymap, KeymapError, Mode, When};
-pub use library::{Library, Opening, Row, Shelf, Standing};
+pub use library::{Library, Opening, PolicyReading, Row, Shelf, Standing};
 pub use mouse::on_mouse;
 pub use on_key::{Did, on_key, on_paste, on_tick};
 pub use run::{Leave, Opened, TuiError, open, replay, run};

@@ -52,6 +52,51 @@ fn a_policy_overrides_single_fields_and_says_which() {
 }
 
 #[test]
+fn gates_for_a_step_or_a_tool_that_is_not_there_are_refused_with_the_nearest_one() {
+    let plan = config::read_plan(&config::pipeline().expect("YAML")).expect("a plan");
+    let names = |text: &str| {
+        let mut layers = config::policy()?;
+        layers.add("policy.yaml", text.as_bytes())?;
+        config::check_names(&layers, &config::read_policy(&layers)?, &plan)
+    };
+    let of =
+        |map: &str, name: &str| format!("findings:\n  {map}:\n    {name}: {{all: {{high: 1}}}}\n");
+    for (map, name) in [
+        ("steps", "build.trivy-backend"),
+        ("steps", "code.gitleaks"),
+        ("tools", "Trivy"),
+        ("tools", "kube-bench"),
+        // A program that the pipeline runs, whatever its report calls it.
+        ("tools", "sonar-scanner"),
+        ("tools", "helm"),
+    ] {
+        assert_eq!(names(&of(map, name)), Ok(()), "{name}");
+    }
+    wrong(
+        names(&of("steps", "build.tirvy-backend")),
+        "policy.yaml:3:5: findings.steps[\"build.tirvy-backend\"]: the pipeline has no step \
+         `build.tirvy-backend`\n\
+         \x20 3 |     build.tirvy-backend: {all: {high: 1}}\n\
+         \x20   |     ^^^^^^^^^^^^^^^^^^^\n\
+         help: did you mean `build.trivy-backend`?",
+    );
+    wrong(
+        names(&of("tools", "tirvy")),
+        "policy.yaml:3:5: findings.tools.tirvy: no tool `tirvy` is known, and no step of the \
+         pipeline runs it\n\
+         \x20 3 |     tirvy: {all: {high: 1}}\n\
+         \x20   |     ^^^^^\n\
+         help: did you mean `trivy`?; the limits of any other tool stand under its step",
+    );
+    // What the shipped policy names may be missing from somebody's plan.
+    let small = "- {id: code, title: Code, steps: [{id: code.unit, title: Unit, run: [a]}]}\n";
+    let small = self::plan(small).expect("a plan");
+    let shipped = config::policy().expect("YAML");
+    let read = config::read_policy(&shipped).expect("a policy");
+    assert_eq!(config::check_names(&shipped, &read, &small), Ok(()));
+}
+
+#[test]
 fn a_mistyped_limit_is_not_silently_the_default() {
     wrong(
         policy("monitor:\n  windows_s: 30\n"),

@@ -137,7 +137,11 @@ async fn a_release_is_approved_switched_watched_and_released() {
     talk.until("REHEARSAL happy (seed 1)").await;
     talk.until("NEXT: Go or no-go: stage production").await;
     talk.until("1 approve (arm first), 2 reject, 3 defer").await;
-    talk.say("card").await.until("restore drill").await.until("way back:").await;
+    talk.say("card").await.until("restore drill").await.until("finding 1. new: ").await;
+    // The same points as on the screen, numbered for ears.
+    talk.until("layer 1. code: proven by code.gitleaks/gitleaks").await;
+    talk.until("layer 8. data: not looked at").await.until("way back:").await;
+    talk.say("policy too strict").await.until("gonogo policy r-").await;
     talk.say("approve looks good").await.until("type arm first").await;
     talk.say("arm").await.until("ARMED").await.until("1 approve, 2 reject").await;
     talk.say("1").await.until("GO: type a comment").await;

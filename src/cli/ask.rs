@@ -15,7 +15,7 @@ use crate::report::words;
 pub(super) async fn ask(
     local: &Local,
     named: Option<ReleaseId>,
-    make: impl FnOnce(&Snapshot) -> Result<Ask, Failure>,
+    make: impl AsyncFnOnce(&Snapshot) -> Result<Ask, Report>,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
     let id = local.running(named)?;
@@ -25,7 +25,7 @@ pub(super) async fn ask(
     let Some(snapshot) = follower.until(|snapshot| snapshot.release.session.is_some()).await else {
         return Err(Failure::new(Exit::Unreachable, "the engine has ended").into());
     };
-    let ask = make(snapshot)?;
+    let ask = make(snapshot).await?;
     let seen = snapshot.release.head;
     let by = Principal { person: local.person.clone(), via: Via::Shell, key: None };
     match handle.ask(Command { by, seen, ask }).await {

@@ -11,7 +11,7 @@ use super::reach::Local;
 use super::replay::Stage;
 use super::run::{Follow, Started, exit_of, follow, late, start};
 use super::timeline::Form;
-use super::{ask, engine, plain, rehearse};
+use super::{ask, engine, plain, policy, rehearse};
 use crate::config::args::{self, Args, Look, Sub};
 use crate::config::{self, Paths};
 use crate::engine::handle::Link;
@@ -324,17 +324,23 @@ fn talk(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
 /// What the keys do, from a shell.
 fn by_hand(sub: Sub, paths: &Paths) -> Result<Exit, Report> {
     let local = local(paths)?;
+    if let Sub::Policy(args) = sub {
+        let comment = Clean::new(&args.comment);
+        let wanted = policy::Wanted { release: args.release, file: args.policy, comment };
+        return runtime()?.block_on(policy::change(&local, wanted, &mut std::io::stdout()));
+    }
     let confirm = if let Sub::Restore(args) = &sub { Some(args.confirm.clone()) } else { None };
     let Some((named, ask)) = asked(sub) else {
         return Err(Failure::new(Exit::Usage, "this command is not there yet").into());
     };
-    let make = |snapshot: &crate::engine::handle::Snapshot| {
+    let make = async |snapshot: &crate::engine::handle::Snapshot| {
         // As in the cockpit: what cannot be taken back is typed, not only pressed.
         let wanted = snapshot.release.id.as_str();
         match confirm {
             Some(typed) if typed.as_deref() != Some(wanted) => {
                 Err(Failure::new(Exit::Refused, "a restore must be confirmed")
-                    .with_hint(format!("add --confirm {wanted}")))
+                    .with_hint(format!("add --confirm {wanted}"))
+                    .into())
             }
             _ => Ok(ask),
         }
@@ -362,6 +368,7 @@ pub fn asked(sub: Sub) -> Option<(Option<ReleaseId>, Ask)> {
                 location: text(a.location),
                 package: text(a.package),
                 reason: say(a.reason),
+                justification: a.justification,
                 owner: a.owner,
                 until: a.until,
             };
@@ -391,8 +398,13 @@ fn findings(args: args::Findings, paths: &Paths) -> Result<Exit, Report> {
         args::Print::Markdown => Print::Markdown,
         args::Print::Openvex => Print::Openvex,
     };
+    let mut waivers = Vec::new();
+    for name in &args.waivers {
+        waivers.extend(super::waivers_of(&library(paths), name)?);
+    }
     let ask = super::FindingsAsk {
         files: args.files,
+        waivers,
         read_as: args.read_as,
         against: args.against,
         vex: args.vex,

@@ -6,20 +6,26 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use color_eyre::eyre::{Report, WrapErr as _};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::records;
+use crate::config;
 use crate::error::{Exit, Failure};
 use crate::journal::Library;
 use crate::release::finding::FindingKind;
-use crate::release::triage::{Statements, Status, diff_keys};
+use crate::release::finding::waiver::Waiver;
+use crate::release::triage::{Settlement, Statement, Statements, Status, diff_keys};
 use crate::release::{Clean, Finding, ReportFormat, ReportState, Severity};
 use crate::report::findings::{
-    Against, Aside, Form, Review, Reviewed, Settled, Settlement, json, markdown, openvex, sarif,
-    table,
+    Against, Aside, Form, Review, Reviewed, json, markdown, openvex, sarif, table,
 };
 use crate::report::summary::write_lines;
-use crate::world::Clock;
 use crate::world::tools::{FINDINGS_MAX, Held, Key, Origin, Summary, read_file, read_vex};
+use crate::world::{Clock, disk};
+
+/// A policy file is never larger than this.
+const POLICY_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What to read, how to print it, and what is too bad.
 #[derive(Default)]
@@ -31,6 +37,8 @@ pub struct Ask {
     pub against: Vec<String>,
     /// Documents that say what does not matter.
     pub vex: Vec<PathBuf>,
+    /// What people said may stay for a while.
+    pub waivers: Vec<Waiver>,
     pub fail_on: Option<Severity>,
     /// Existing findings count as new ones do.
     pub all: bool,
@@ -68,6 +76,13 @@ pub fn findings(ask: &Ask, out: &mut dyn Write) -> Result<Exit, Report> {
     }
     let mut all = Vec::new();
     for path in &ask.files {
+        // A release stands for the reports that it has kept.
+        if let (false, Some(library)) = (path.exists(), &ask.library)
+            && let Ok(id) = library.find(&path.to_string_lossy())
+        {
+            all.extend(of_release(library, id.as_str(), key.as_ref(), &mut held)?);
+            continue;
+        }
         let tool = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
         let origin = Origin { tool: &tool, key: key.as_ref(), ..Origin::default() };
         all.push(read(path, format, &origin, &mut held));
@@ -76,7 +91,11 @@ pub fn findings(ask: &Ask, out: &mut dyn Write) -> Result<Exit, Report> {
     for path in &ask.vex {
         statements.extend(read_vex(path).map_err(|error| usage(&format!("failed to {error}")))?);
     }
-    let mut review = compare(&all, &baseline, &Statements::new(statements), &held);
+    let today = Clock::live().now().wall.to_zoned(TimeZone::UTC).date();
+    let mut notes = Vec::new();
+    let asides = Asides::new(statements, &ask.waivers, today, &mut notes);
+    let mut review = compare(&all, &baseline, &asides, &held);
+    review.notes.extend(notes);
     review.limit = ask.fail_on;
     review.all = ask.all;
     if let Some(against) = &mut review.against {
@@ -108,15 +127,8 @@ fn print(review: &Review, form: Form, out: &mut dyn Write) -> Result<(), Report>
         Form::Json => writeln!(out, "{:#}", json(review))?,
         Form::Sarif => writeln!(out, "{:#}", sarif(review))?,
         Form::Openvex => {
-            let settled = review.aside.iter().map(|aside| Settled {
-                finding: &aside.finding,
-                settlement: Settlement::NotAffected,
-                why: &aside.why,
-                owner: &aside.by,
-            });
             let now = Clock::live().now().wall.to_string();
-            let (document, _) = openvex(&settled.collect::<Vec<_>>(), &now);
-            writeln!(out, "{document:#}")?;
+            writeln!(out, "{:#}", openvex(&review.aside, &now))?;
         }
     }
     Ok(())
@@ -185,28 +197,92 @@ fn of_release(
     Ok(all)
 }
 
-/// Sets aside what the statements settle, and tells new from existing.
-fn compare(all: &[One], baseline: &[One], statements: &Statements, held: &Held) -> Review {
+/// What sets findings aside today: statements, then waivers.
+struct Asides<'a> {
+    statements: Statements,
+    waivers: Vec<&'a Waiver>,
+}
+
+impl<'a> Asides<'a> {
+    /// Leaves off what is past its last day, and says so.
+    fn new(
+        mut statements: Vec<Statement>,
+        waivers: &'a [Waiver],
+        today: Date,
+        notes: &mut Vec<Clean>,
+    ) -> Self {
+        for statement in &mut statements {
+            if let Some(until) = statement.until.filter(|until| *until < today) {
+                statement.settles = None;
+                let ids: Vec<&str> = statement.ids.iter().map(Clean::as_str).collect();
+                let what = format!("waiver EXPIRED: {} (until {until})", ids.join(", "));
+                notes.push(Clean::from(what));
+            }
+        }
+        let (old, waivers): (Vec<_>, Vec<_>) =
+            waivers.iter().partition(|waiver| waiver.is_expired(today));
+        notes.extend(old.iter().map(|waiver| Clean::from(format!("waiver EXPIRED: {waiver}"))));
+        Self { statements: Statements::new(statements), waivers }
+    }
+
+    /// What sets a finding aside, and its place among all of them.
+    fn of(&self, finding: Finding) -> Option<(usize, Aside)> {
+        let statements = self.statements.all();
+        if let Some(at) = self.statements.of(&finding) {
+            let Statement { settles, reason, why, by, until, .. } = statements[at].clone();
+            let settlement = settles?;
+            return Some((at, Aside { finding, settlement, reason, why, by, until }));
+        }
+        let at = self.waivers.iter().position(|waiver| waiver.covers(&finding))?;
+        let Waiver { reason, justification, owner, until, .. } = self.waivers[at].clone();
+        let settlement = match justification {
+            Some(_) => Settlement::NotAffected { justification },
+            None => Settlement::Accepted,
+        };
+        let why = Clean::new(&format!("waived until {until}: {reason}"));
+        let (by, until) = (Clean::new(owner.as_str()), Some(until));
+        let aside = Aside { finding, settlement, reason, why, by, until };
+        Some((statements.len() + at, aside))
+    }
+
+    /// Those that could set something aside.
+    fn valid(&self) -> impl Iterator<Item = usize> {
+        let statements = self.statements.all();
+        let valid = (0..statements.len()).filter(|at| statements[*at].settles.is_some());
+        valid.chain(statements.len()..statements.len() + self.waivers.len())
+    }
+
+    /// What is told of one that set nothing aside.
+    fn unused(&self, used: &[bool], notes: &mut Vec<Clean>) {
+        let (vex, waivers): (Vec<usize>, Vec<usize>) =
+            self.valid().filter(|at| !used[*at]).partition(|at| *at < self.statements.all().len());
+        match vex.len() {
+            0 => {}
+            1 => notes.push(Clean::new("1 VEX statement fits no finding")),
+            n => notes.push(Clean::from(format!("{n} VEX statements fit no finding"))),
+        }
+        match waivers.len() {
+            0 => {}
+            1 => notes.push(Clean::new("1 waiver covers no finding")),
+            n => notes.push(Clean::from(format!("{n} waivers cover no finding"))),
+        }
+    }
+}
+
+/// Sets aside what statements and waivers settle, and tells new from existing.
+fn compare(all: &[One], baseline: &[One], asides: &Asides<'_>, held: &Held) -> Review {
     let mut review = Review::default();
     let now = all.first().map_or(held.len(), |one| one.own.start);
-    let mut used = vec![false; statements.all().len()];
+    let mut used = vec![false; asides.statements.all().len() + asides.waivers.len()];
     let mut settled = vec![false; held.len() - now];
     if !used.is_empty() {
         for at in now..held.len() {
-            let finding = held.finding(at);
-            let Some(of) = statements.of(&finding) else { continue };
-            let statement = &statements.all()[of];
-            (used[of], settled[at - now]) = (true, true);
-            let (why, by) = (statement.why.clone(), statement.by.clone());
-            review.aside.push(Aside { finding, why, by });
+            let Some((by, aside)) = asides.of(held.finding(at)) else { continue };
+            (used[by], settled[at - now]) = (true, true);
+            review.aside.push(aside);
         }
     }
-    let unused = used.iter().zip(statements.all()).filter(|(used, of)| !**used && of.settles);
-    match unused.count() {
-        0 => {}
-        1 => review.notes.push(Clean::new("1 VEX statement fits no finding")),
-        n => review.notes.push(Clean::from(format!("{n} VEX statements fit no finding"))),
-    }
+    asides.unused(&used, &mut review.notes);
     let mut status = Vec::new();
     if !baseline.is_empty() {
         let found = diff_keys(&held.keys(now..held.len()), &held.keys(0..now));
@@ -301,6 +377,23 @@ fn reviewed(
         findings,
         status,
     }
+}
+
+/// The waivers of a policy file, or those that hold in a release: its policy's and people's.
+///
+/// # Errors
+/// When the file is no policy, or `name` is neither a file nor a release.
+pub fn waivers_of(library: &Library, name: &str) -> Result<Vec<Waiver>, Report> {
+    let path = Path::new(name);
+    let bytes = disk::read(path, POLICY_BYTES_MAX)?;
+    let Some(bytes) = bytes else {
+        let no_file = || format!("failed to read waivers: {name} is neither a file nor a release");
+        let found = records::read(library, Some(name)).wrap_err_with(no_file)?;
+        return Ok(found.release.all_waivers());
+    };
+    let mut layers = config::policy()?;
+    let read = layers.add(name, &bytes).and_then(|()| config::read_policy(&layers));
+    Ok(read.map_err(|error| usage(&error.to_string()))?.findings.waivers)
 }
 
 fn usage(what: &str) -> Failure {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::reach::{DRIVE, Local};
-use super::{records, releases};
+use super::{policy, records, releases};
 use crate::engine::handle::Handle;
 use crate::journal::Entry;
 use crate::release::{Clean, Release, ReleaseId, ReleaseResult, Timestamp};
-use crate::tui::{self, Opening, Row, Shelf, Standing};
+use crate::tui::{self, Opening, PolicyReading, Row, Shelf, Standing};
 
 /// This machine's releases, through its library and its engines' sockets.
 #[derive(Clone)]
@@ -65,6 +65,11 @@ impl tui::Library for Releases {
             let past = tokio::task::spawn_blocking(move || past(&local, &id));
             past.await.unwrap_or_else(|error| Err(words(error)))
         })
+    }
+
+    fn policy(&self, release: Release) -> PolicyReading {
+        let local = Arc::clone(&self.local);
+        Box::pin(async move { policy::read(&local, &release, None).await.map_err(words) })
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
+use crate::release::finding::waiver::Justification;
 use crate::release::{BackupId, Digest, Person, ReleaseId, Slot, StageId};
 
 /// A release cockpit in the terminal: follow, judge, switch and roll back a release.
@@ -62,6 +63,13 @@ pub enum Sub {
     Retry(Which),
     /// Let findings not count until a day, with a reason; what they stopped is judged again
     Waive(Waive),
+    /// Judge a running release by findings gates that changed since it started
+    ///
+    /// Reads the policy again from where `gonogo run` takes it: the pinned file, this machine's
+    /// policy.yaml, the revision that serves now; the revision under release still only tightens
+    /// it. What can still be judged is judged again, and an open gate asks everybody anew. Only
+    /// what stands under `findings:` may have changed.
+    Policy(PolicyArgs),
     /// Go on although something failed or is unknown; needs a reason
     Override(Reason),
     /// End the release before any switch
@@ -207,12 +215,39 @@ pub struct Waive {
     /// Why it may stay; it is recorded
     #[arg(long, short, value_name = "TEXT")]
     pub reason: String,
+    /// That it does no harm, in OpenVEX's word; without it the finding is lived with
+    ///
+    /// One of `component_not_present`, `vulnerable_code_not_present`,
+    /// `vulnerable_code_not_in_execute_path`, `vulnerable_code_cannot_be_controlled_by_adversary`,
+    /// `inline_mitigations_already_exist`.
+    #[arg(long, value_name = "WORD", value_parser = justification)]
+    pub justification: Option<Justification>,
     /// Who answers for it
     #[arg(long, value_name = "PERSON")]
     pub owner: Person,
     /// The last day on which it holds
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub until: Date,
+}
+
+fn justification(word: &str) -> Result<Justification, String> {
+    let found = Justification::ALL.into_iter().find(|one| one.key() == word);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = Justification::ALL.into_iter().map(Justification::key).collect();
+        format!("OpenVEX knows {}", words.join(", "))
+    })
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct PolicyArgs {
+    /// The release; otherwise the one that is running
+    pub release: Option<ReleaseId>,
+    /// A file that stands in for this machine's own policy.yaml
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Why it is changed; it is recorded
+    #[arg(long, short, value_name = "TEXT")]
+    pub comment: String,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -292,8 +327,9 @@ pub struct ReportArgs {
 
 #[derive(Debug, ClapArgs)]
 pub struct Findings {
-    /// Reports of any of the supported tools; which it is, their beginning tells
-    #[arg(required = true)]
+    /// Reports of any of the supported tools, or a release for those it has kept; which tool it is,
+    /// their beginning tells
+    #[arg(required = true, value_name = "FILE|RELEASE")]
     pub files: Vec<PathBuf>,
     /// The format of all of them, as a plan names it: trivy-json, sarif, junit …
     #[arg(long = "as", value_name = "FORMAT")]
@@ -318,7 +354,17 @@ pub struct Findings {
     /// set aside. A statement counts where its package is the finding's, in the stated version.
     #[arg(long, value_name = "FILE")]
     pub vex: Vec<PathBuf>,
+    /// A policy file, or a release, whose waivers set findings aside
+    ///
+    /// May be given several times. Those of a release are its policy's and what people gave it.
+    #[arg(long, value_name = "POLICY|RELEASE")]
+    pub waivers: Vec<String>,
     /// How to print what was read; openvex prints what was set aside
+    ///
+    /// OpenVEX of a release's waivers, for the tools of others:
+    /// `gonogo findings r-1123.1 --waivers r-1123.1 --format openvex`. A waiver with a
+    /// justification is written as `not_affected`, any other as affected with what is done about
+    /// it; owner and last day stand in `status_notes`, and --vex reads them back.
     #[arg(long, value_enum, default_value_t = Print::Table)]
     pub format: Print,
 }

@@ -78,6 +78,24 @@ impl Layers {
         FileError::new(&self.sources, at, key, message, None)
     }
 
+    /// An error at a key that a map of the effective value has and nothing answers to, with the
+    /// nearest of the `known`; none where the first layer, the shipped default, wrote it.
+    pub fn unknown_key(
+        &self,
+        map: &str,
+        name: &str,
+        message: &str,
+        known: &[&str],
+        remedy: &str,
+    ) -> Option<FileError> {
+        let merged = self.merged();
+        let path = Path::parse(map);
+        let at = path.find(&merged)?.key(name)?.at;
+        let key = path.with_key(name).to_string();
+        let help = format!("{}{remedy}", help::names_help(name, known));
+        (at.source > 0).then(|| FileError::new(&self.sources, at, &key, message, Some(help)))
+    }
+
     /// Where the effective value of `key` (`monitor.window_s`, `stages[1].title`) was written.
     pub fn explain(&self, key: &str) -> Option<Origin> {
         let merged = self.merged();

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::file::Layers;
 use super::paths::Paths;
-use super::run::RunError;
-use super::shipped::{policy, read_policy};
-use crate::release::{Clean, Digest, Policy, Revision};
+use super::run::{RunError, machine_of};
+use super::shipped::{check_names, policy, read_policy};
+use crate::release::{Clean, Digest, Plan, Policy, Revision, Start};
 use crate::world::disk;
 use crate::world::workspace::{GitError, Workspace};
 
@@ -44,6 +44,57 @@ pub(super) struct Asked<'a> {
     /// The revision that serves the environment now, as far as this machine has released it.
     pub(super) serving: Option<&'a Revision>,
     pub(super) git: &'a Workspace,
+    /// Its steps and tools are those that a policy can name.
+    pub(super) plan: &'a Plan,
+    /// What stands in for this machine's own policy file.
+    pub(super) own: Option<&'a Path>,
+}
+
+/// What the policy of a running release depends on, if it were read now.
+pub struct Running<'a> {
+    pub start: &'a Start,
+    /// The repository that it is released from; none in a rehearsal.
+    pub repository: Option<&'a Path>,
+    /// The revision that served when it started.
+    pub serving: Option<&'a Revision>,
+    /// What stands in for this machine's own policy file.
+    pub file: Option<&'a Path>,
+    pub paths: &'a Paths,
+    pub git: &'a Workspace,
+}
+
+/// The policy by which a running release would be judged if it started now, and in words where it
+/// came from. A rehearsal takes the findings gates of this machine, and nothing else of it.
+///
+/// # Errors
+/// As when a release starts; and when `file` is not there.
+pub async fn policy_now(running: &Running<'_>) -> Result<(Policy, Clean), RunError> {
+    let Running { start, repository, serving, file, paths, git } = *running;
+    let machine = machine_of(paths)?;
+    let pinned = machine.policy.as_ref();
+    let (revision, plan) = (&start.revision, &start.plan);
+    let Some(repository) = repository else {
+        let asked = Asked {
+            pinned,
+            paths,
+            repository: Path::new(""),
+            revision,
+            serving,
+            git,
+            plan,
+            own: file,
+        };
+        let mut layers = policy()?;
+        let from = outside(&asked, &mut layers)?;
+        let from = if from.is_empty() { "the shipped policy".to_owned() } else { from.join(", ") };
+        let read = read_policy(&layers)?;
+        check_names(&layers, &read, plan)?;
+        let findings = read.findings;
+        return Ok((Policy { findings, ..start.policy.clone() }, Clean::new(&from)));
+    };
+    let asked = Asked { pinned, paths, repository, revision, serving, git, plan, own: file };
+    let Decides { policy, from } = policy_for(&asked).await?;
+    Ok((policy, from))
 }
 
 /// The policy of a release: pinned by digest, of this machine, or of the revision that serves now;
@@ -62,12 +113,15 @@ pub(super) async fn policy_for(asked: &Asked<'_>) -> Result<Decides, RunError> {
         from.push("the shipped policy".to_owned());
     }
     let outside = read_policy(&layers)?;
+    check_names(&layers, &outside, asked.plan)?;
     let Some((name, bytes)) = of_revision(asked, asked.revision).await? else {
         return Ok(Decides { policy: outside, from: Clean::new(&from.join(", ")) });
     };
     // Its fields over the pinned ones: what it does not name is not asked for.
     layers.add(&name, &bytes)?;
-    let (policy, loose) = outside.tightened_by(&read_policy(&layers)?);
+    let own = read_policy(&layers)?;
+    check_names(&layers, &own, asked.plan)?;
+    let (policy, loose) = outside.tightened_by(&own);
     if policy != outside {
         from.push(format!("tightened by {name}"));
     }
@@ -95,8 +149,13 @@ fn outside(asked: &Asked<'_>, layers: &mut Layers) -> Result<Vec<String>, RunErr
         layers.add(&name, &bytes)?;
         from.push(format!("{name} (pinned)"));
     }
-    let path = asked.paths.config.join("policy.yaml");
-    if let Some(bytes) = disk::read_trusted(&path, FILE_BYTES_MAX)? {
+    let own = asked.paths.config.join("policy.yaml");
+    let path = asked.own.map_or(own, Path::to_owned);
+    let bytes = disk::read_trusted(&path, FILE_BYTES_MAX)?;
+    if bytes.is_none() && asked.own.is_some() {
+        return Err(RunError::NoPolicy { path });
+    }
+    if let Some(bytes) = bytes {
         let name = path.display().to_string();
         layers.add(&name, &bytes)?;
         from.push(name);

@@ -102,6 +102,8 @@ pub enum RunError {
         path.display()
     )]
     PolicyChanged { path: PathBuf, pinned: Digest, is: Digest },
+    #[error("there is no policy {}; name a file that is there", path.display())]
+    NoPolicy { path: PathBuf },
     #[error(
         "nobody is left who may approve: {name} names approvers, and none of them is one of the \
          pinned policy; name at least one of those"
@@ -153,6 +155,8 @@ pub async fn run(
         revision: &revision,
         serving,
         git,
+        plan: &plan,
+        own: None,
     };
     let Decides { policy, from: policy_from } = policy_for(&asked).await?;
     let known = || {

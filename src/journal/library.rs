@@ -421,7 +421,7 @@ impl Library {
                 _ => None,
             });
             let Some(start) = start.filter(|start| wanted.fits(start)) else { continue };
-            let mut gates = Gates { start, said: BTreeMap::new() };
+            let mut gates = Gates { start, said: BTreeMap::new(), changed: false };
             let walk = reader::walk(&self.disk, &file, |line| {
                 if let Line::Known(record) = line {
                     gates.take(&record);
@@ -496,13 +496,15 @@ fn grow(bytes: u64, look: impl Fn(u64) -> io::Result<Option<Vec<u8>>>) -> io::Re
 struct Gates<'a> {
     start: &'a Start,
     said: BTreeMap<StageId, (Wall, bool)>,
+    /// Whether the policy was changed on the way.
+    changed: bool,
 }
 
 impl Gates<'_> {
     fn take(&mut self, record: &Record) {
         match &record.event {
             Event::StageJudged { stage, judgement } => {
-                let go = judgement.verdict == GateVerdict::Go;
+                let go = judgement.verdict == GateVerdict::Go && !self.changed;
                 self.said.insert(stage.clone(), (record.at_wall, go));
             }
             // Tried again: what was said before is void until it is said again.
@@ -514,6 +516,8 @@ impl Gates<'_> {
                     }
                 }
             }
+            // From here on it is judged by another policy than the one that is asked for.
+            Event::PolicyChanged { .. } => self.changed = true,
             _ => {}
         }
     }

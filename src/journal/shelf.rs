@@ -61,6 +61,7 @@ impl Weight {
             | Event::RestoreOrdered { undo: false, .. }
             | Event::RetryOrdered { .. }
             | Event::FindingWaived { .. }
+            | Event::PolicyChanged { .. }
             | Event::HoldOverridden { .. } => Self::Intent,
             Event::SessionOpened { .. }
             | Event::TailRepaired { .. }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::finding::waiver::Waiver;
-use super::state::GivenWaiver;
+use super::policy::PolicyChange;
 use super::state::{
-    Doubt, Gate, Held, Monitor, Restore, StageState, StepState, StepStatus, SwitchOrder, VoteEntry,
-    Window,
+    Doubt, Gate, GivenPolicy, GivenWaiver, Held, Monitor, Restore, StageState, StepState,
+    StepStatus, SwitchOrder, VoteEntry, Window,
 };
 use super::{
     AfterCrash, BuiltIn, Cause, Clean, Deployed, EffectKey, Event, GateVerdict, Hold, Record,
@@ -80,6 +80,7 @@ impl Release {
             Event::RetryOrdered { steps } => self.on_retry(steps, seq),
             Event::HoldOverridden { .. } => self.on_overridden(seq),
             Event::FindingWaived { waiver } => self.on_waived(waiver, record),
+            Event::PolicyChanged { change } => self.on_policy(change, record),
             Event::AbortOrdered { comment } => {
                 self.aborted = Some(comment.clone());
                 self.hold = None;
@@ -357,17 +358,65 @@ impl Release {
         }
     }
 
-    /// The stage that the findings stopped is judged again, and what was withdrawn for it goes on.
     fn on_waived(&mut self, waiver: &Waiver, record: &Record) {
         let (by, at) = (record.by.person.clone(), record.at_wall);
         self.waivers.push(GivenWaiver { waiver: waiver.clone(), by, at });
-        let no_go = |state: &StageState| {
-            state.judgement.as_ref().is_some_and(|judgement| judgement.verdict != GateVerdict::Go)
-        };
-        // Stages are judged in their order, so that there is but one.
-        let Some(index) = self.stages.iter().position(no_go) else { return };
-        self.stages[index].judgement = None;
-        self.stages[index].changed = record.seq;
+        self.judge_again(record.seq);
+    }
+
+    fn on_policy(&mut self, change: &PolicyChange, record: &Record) {
+        let (by, at) = (record.by.person.clone(), record.at_wall);
+        if let Some(start) = &mut self.start {
+            let start = Arc::make_mut(start);
+            start.policy.findings = change.findings.clone();
+            start.policy_digest = change.after.clone();
+        }
+        self.policy_changes.push(GivenPolicy { change: change.clone(), by, at });
+        self.judge_again(record.seq);
+    }
+
+    /// What counts has changed. Every stage with reports is judged again, but for those that
+    /// people said go over, or that an operator went on over; an open gate closes, and its card is
+    /// drawn up anew, so that nobody's vote stands for what they did not see.
+    fn judge_again(&mut self, seq: Seq) {
+        let Some(start) = self.start.clone() else { return };
+        let plan = &start.plan;
+        let gate = self.gate.as_ref();
+        let place = |gate: &Gate| plan.stage_index(&gate.stage).unwrap_or(0);
+        let decided = gate.filter(|gate| gate.closed.is_some()).map_or(0, place);
+        if let Some(before) = gate.filter(|gate| gate.closed.is_none()).map(place) {
+            self.gate = None;
+            if let Some(stage) = self.stages.get_mut(before.saturating_sub(1)) {
+                stage.changed = seq;
+            }
+        }
+        let mut stopped = None;
+        for (index, stage) in plan.stages.iter().enumerate().skip(decided) {
+            let read = |id: &StepId| {
+                let end = self.steps.get(id).and_then(|state| state.end.as_ref());
+                end.is_some_and(|end| end.report.is_some())
+            };
+            let reports = stage.steps.iter().any(|step| read(&step.id));
+            let Some(state) = self.stages.get_mut(index) else { break };
+            let go = state.judgement.as_ref().map(|own| own.verdict == GateVerdict::Go);
+            let overridden = go == Some(true)
+                && state.judgement.as_ref().is_some_and(|own| !own.reasons.is_empty());
+            match go {
+                Some(true) if overridden || !reports => continue,
+                Some(false) => stopped = stopped.or(Some(index)),
+                // One that is being judged by what counted before begins anew.
+                Some(true) | None => {}
+            }
+            state.judgement = None;
+            state.changed = seq;
+        }
+        if let Some(index) = stopped {
+            self.go_on_after(index, seq);
+        }
+    }
+
+    /// What was withdrawn for a stage that was no-go waits again, and what held for it is void.
+    fn go_on_after(&mut self, index: usize, seq: Seq) {
         let withdrawn = |(id, state): (&StepId, &StepState)| {
             let cancelled = state
                 .end
@@ -377,7 +426,7 @@ impl Release {
         };
         let withdrawn: Vec<StepId> = self.steps.iter().filter_map(withdrawn).collect();
         for id in &withdrawn {
-            self.set_step(id, record.seq, |state| {
+            self.set_step(id, seq, |state| {
                 state.status = StepStatus::Waiting;
                 state.ordered = state.ordered.saturating_add(1);
             });

@@ -1,11 +1,16 @@
 //! What a decision card says of a release so far. Pure: the card is drawn from records only.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::finding::waiver::Waiver;
-use super::finding::weigh::Weighed;
+use super::finding::weigh::{WaivedBy, Weighed};
 use super::state::StepStatus;
 use super::{
-    CardLine, Clean, GateInput, Plan, Release, ReportState, ReportSummary, Severity, StageId, Step,
-    StepId, Stored, Verdict,
+    Card, CardLine, Clean, GateInput, Plan, Release, ReportState, ReportSummary, Severity, StageId,
+    Step, StepId, Stored, Verdict,
 };
 
 /// The reports of a stage, for its gate.
@@ -71,9 +76,21 @@ impl Release {
         policy.iter().chain(self.waivers.iter().map(|given| &given.waiver)).cloned().collect()
     }
 
-    /// The evidence that a decision card drawn up now would carry.
-    pub fn evidence_so_far(&self) -> Vec<CardLine> {
-        evidence(self)
+    /// The decision card as the records so far give it. Who serves is looked up when it is frozen.
+    pub fn card_so_far(&self) -> Card {
+        Card {
+            rollout: None,
+            evidence: evidence(self),
+            findings: counted(self),
+            layers: LAYERS.iter().map(|layer| layer.looked_at(self)).collect(),
+            policy: self.policy_changes.iter().map(super::state::GivenPolicy::sentence).collect(),
+            undo: undo(self),
+        }
+    }
+
+    /// The card that people decide on: the frozen one, or what there is of it so far.
+    pub fn card(&self) -> Card {
+        self.gate.as_ref().map_or_else(|| self.card_so_far(), |gate| (*gate.card).clone())
     }
 }
 
@@ -115,7 +132,7 @@ fn report_verdict(report: &ReportSummary) -> Verdict {
 }
 
 /// What going back would take and lose, as the card says it before anything is switched.
-pub(super) fn undo(release: &Release) -> Clean {
+fn undo(release: &Release) -> Clean {
     let switches =
         release.plan().is_some_and(|plan| plan.built_in(super::BuiltIn::Switch).is_some());
     if !switches {
@@ -150,11 +167,31 @@ pub const LAYERS: [Layer; 8] = [
     layer("data", &["defender"]),
 ];
 
+/// Who looked at a layer of defence, as a card says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CardLayer {
+    pub name: Clean,
+    /// The steps whose reports prove it, as `step/tool`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<Clean>,
+    /// What passed by its exit code alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreported: Vec<Clean>,
+}
+
 const fn layer(name: &'static str, looked_at_by: &'static [&'static str]) -> Layer {
     Layer { name, looked_at_by }
 }
 
 impl Layer {
+    fn looked_at(&self, release: &Release) -> CardLayer {
+        CardLayer {
+            name: Clean::new(self.name),
+            proofs: self.proofs(release),
+            unreported: self.unreported(release).into_iter().map(Clean::new).collect(),
+        }
+    }
+
     /// The steps of a release whose reports say that they looked at it, and that passed, as
     /// `step/tool`. What was skipped, overridden, not scanned or is not there yet proves nothing.
     pub fn proofs(&self, release: &Release) -> Vec<Clean> {
@@ -202,44 +239,57 @@ impl Layer {
 }
 
 /// What the gates so far have counted: new of each severity, waived by whom until when, fixed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counted {
-    pub new: std::collections::BTreeMap<Severity, u32>,
-    pub all: std::collections::BTreeMap<Severity, u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub new: BTreeMap<Severity, u32>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub all: BTreeMap<Severity, u32>,
+    #[serde(default)]
     pub fixed: u32,
-    pub waived: Vec<super::finding::weigh::WaivedBy>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waived: Vec<WaivedBy>,
     /// Why something counts as new that may not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_compared: Option<Clean>,
 }
 
-impl Release {
-    /// What the reports so far come to, as their stages were judged; those of stages that were not
-    /// are taken whole, and as new.
-    pub fn counted(&self) -> Counted {
-        let mut counted = Counted::default();
-        let judged = self.stages.iter().filter_map(|stage| stage.judgement.as_ref());
-        let judged: Vec<&Weighed> = judged.flat_map(|judgement| &judgement.weighed).collect();
-        for step in self.plan().into_iter().flat_map(Plan::steps) {
-            let end = self.steps.get(&step.id).and_then(|state| state.end.as_ref());
-            let Some(report) = end.and_then(|end| end.report.as_ref()) else { continue };
-            let weighed = judged.iter().find(|weighed| weighed.step == step.id);
-            let weighed =
-                weighed.map_or_else(|| Weighed::of_summary(&step.id, report), |w| (*w).clone());
-            for severity in Severity::ALL {
-                let (all, new) = weighed.count(severity);
-                *counted.all.entry(severity).or_default() += all;
-                *counted.new.entry(severity).or_default() += new;
-            }
-            counted.fixed += weighed.fixed;
-            counted.waived.extend(weighed.by);
-            if !weighed.not_compared.is_empty() {
-                counted.not_compared = Some(weighed.not_compared);
-            }
-        }
-        let baseline = self.start.as_deref().is_some_and(|start| start.baseline.is_some());
-        if !baseline {
-            counted.not_compared = Some(Clean::new("no baseline: everything is new"));
-        }
-        counted
+impl Counted {
+    pub(super) fn is_nothing(&self) -> bool {
+        *self == Self::default()
     }
+}
+
+/// What the reports so far come to, as their stages were judged; those of stages that were not are
+/// taken whole, and as new.
+fn counted(release: &Release) -> Counted {
+    let mut counted = Counted::default();
+    let judged = release.stages.iter().filter_map(|stage| stage.judgement.as_ref());
+    let judged: Vec<&Weighed> = judged.flat_map(|judgement| &judgement.weighed).collect();
+    for step in release.plan().into_iter().flat_map(Plan::steps) {
+        let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
+        let Some(report) = end.and_then(|end| end.report.as_ref()) else { continue };
+        let weighed = judged.iter().find(|weighed| weighed.step == step.id);
+        let weighed =
+            weighed.map_or_else(|| Weighed::of_summary(&step.id, report), |w| (*w).clone());
+        for severity in Severity::ALL {
+            let (all, new) = weighed.count(severity);
+            for (counts, count) in [(&mut counted.all, all), (&mut counted.new, new)] {
+                if count > 0 {
+                    let sum = counts.entry(severity).or_default();
+                    *sum = sum.saturating_add(count);
+                }
+            }
+        }
+        counted.fixed = counted.fixed.saturating_add(weighed.fixed);
+        counted.waived.extend(weighed.by);
+        if !weighed.not_compared.is_empty() {
+            counted.not_compared = Some(weighed.not_compared);
+        }
+    }
+    let baseline = release.start.as_deref().is_some_and(|start| start.baseline.is_some());
+    if !baseline {
+        counted.not_compared = Some(Clean::new("no baseline: everything is new"));
+    }
+    counted
 }

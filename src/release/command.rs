@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::finding::waiver::Waiver;
-use super::{BackupId, Clean, Person, Seq, Slot};
+use super::{BackupId, Clean, Person, Policy, Seq, Slot};
 
 /// Who did something, and by which way they came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +70,8 @@ pub enum Ask {
     RollBack { comment: Clean },
     /// Let findings not count until a day, with a reason.
     Waive { waiver: Box<Waiver> },
+    /// Judge by the findings gates of a policy that changed since the release started.
+    ChangePolicy { policy: Box<Policy>, from: Clean, comment: Clean },
     /// Replace the database by a backup, aside first.
     Restore { backup: BackupId },
     /// Swap the database back to what it was before the restore.
@@ -89,6 +91,7 @@ impl Ask {
             Self::Switch { .. } => "switch",
             Self::RollBack { .. } => "rollback",
             Self::Waive { .. } => "waive",
+            Self::ChangePolicy { .. } => "policy",
             Self::Restore { .. } => "restore",
             Self::UndoRestore => "undo restore",
         }
@@ -116,6 +119,8 @@ pub enum Refusal {
     MayNotVote { who: Person, why: Clean },
     #[error("{who} may not waive findings: {why}")]
     MayNotWaive { who: Person, why: Clean },
+    #[error("{who} may not change the policy: {why}")]
+    MayNotChangePolicy { who: Person, why: Clean },
     #[error("{why}")]
     NotNow { why: Clean },
     #[error("the journal cannot be written, so nothing was started: {why}")]

@@ -73,7 +73,8 @@ pub enum Effect {
         baseline: Option<ReleaseId>,
     },
     /// Survey what serves and draw up the decision card.
-    DrawUpCard { stage: StageId, evidence: Vec<CardLine>, undo: Clean, switches: bool },
+    /// `card` is all of it but who serves.
+    DrawUpCard { stage: StageId, card: Box<Card>, switches: bool },
     /// Move every Service to a slot.
     SwitchTraffic {
         from: Option<Slot>,

@@ -4,6 +4,7 @@ use jiff::Timestamp as Wall;
 use serde::{Deserialize, Serialize};
 
 use super::finding::waiver::Waiver;
+use super::policy::PolicyChange;
 use super::{
     Backup, BackupId, BootId, Card, Clean, Digest, EffectKey, Epoch, Evidence, Judgement, Latch,
     LatchedBy, Plan, Policy, Principal, ReleaseId, RestorePhase, RestoreReport, Revision,
@@ -161,6 +162,11 @@ pub enum Event {
     FindingWaived {
         waiver: Box<Waiver>,
     },
+    /// A person brought changed findings gates into the release; what may still be judged is
+    /// judged by them again.
+    PolicyChanged {
+        change: Box<PolicyChange>,
+    },
     /// People were told about a record, or could not be.
     Notified {
         about: Seq,
@@ -301,6 +307,7 @@ impl Event {
             Self::AbortOrdered { .. } => "abort_ordered",
             Self::ReleaseEnded { .. } => "release_ended",
             Self::FindingWaived { .. } => "finding_waived",
+            Self::PolicyChanged { .. } => "policy_changed",
             Self::Notified { .. } => "notified",
         }
     }

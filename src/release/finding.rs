@@ -108,6 +108,9 @@ pub struct Package {
 pub struct Finding {
     pub tool: Clean,
     pub rule: Clean,
+    /// Other numbers of the same flaw, where the tool tells them: a CVE's GHSA.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Clean>,
     pub severity: Severity,
     /// The severity in the tool's own word, where it had one.
     pub original: Option<Clean>,
@@ -136,6 +139,13 @@ pub struct Finding {
     pub secret: Option<Digest>,
 }
 
+impl Finding {
+    /// All the names of its flaw: its rule, then the others.
+    pub fn ids(&self) -> impl Iterator<Item = &Clean> {
+        std::iter::once(&self.rule).chain(&self.aliases)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_other(kind: &FindingKind) -> bool {
     *kind == FindingKind::Other
@@ -146,6 +156,7 @@ impl Default for Finding {
         Self {
             tool: Clean::default(),
             rule: Clean::default(),
+            aliases: Vec::new(),
             severity: Severity::default(),
             original: None,
             title: Clean::default(),

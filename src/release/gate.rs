@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::card::{CardLayer, Counted};
 use super::finding::limits::{FindingsPolicy, Which};
 use super::finding::weigh::Weighed;
 use super::{
@@ -160,6 +161,15 @@ pub struct Card {
     pub rollout: Option<CardRollout>,
     /// Test, scan and backup results, a line each: what, value, verdict.
     pub evidence: Vec<CardLine>,
+    /// What the findings come to: new, waived until when, fixed.
+    #[serde(default, skip_serializing_if = "Counted::is_nothing")]
+    pub findings: Counted,
+    /// Which layers of defence somebody has looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<CardLayer>,
+    /// What was changed of the policy since the release started, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policy: Vec<Clean>,
     /// How to get back, how long that takes and what it loses.
     pub undo: Clean,
 }

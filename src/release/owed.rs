@@ -71,7 +71,7 @@ fn job(release: &Release, start: &Start, step: &Step) -> BuiltInJob {
 }
 
 fn owe_judgements(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, Effect>) {
-    for (stage, state) in start.plan.stages.iter().zip(&release.stages) {
+    for ((stage, state), number) in start.plan.stages.iter().zip(&release.stages).zip(1_u32..) {
         let open = state.planned && state.judgement.is_none();
         let met = stage
             .steps
@@ -87,7 +87,9 @@ fn owe_judgements(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKe
                 },
                 baseline: start.baseline.clone(),
             };
-            owed.insert(EffectKey::rule(state.changed), effect);
+            // One record may have several stages judged again: the stage's number is the attempt.
+            let cause = Cause::Rule(state.changed);
+            owed.insert(EffectKey { cause, attempt: Attempt(number) }, effect);
         }
     }
 }
@@ -112,8 +114,7 @@ fn owe_card(release: &Release, start: &Start, owed: &mut BTreeMap<EffectKey, Eff
         let cause: &StageState = cause.unwrap_or(&release.stages[index]);
         let effect = Effect::DrawUpCard {
             stage: stage.id.clone(),
-            evidence: card::evidence(release),
-            undo: card::undo(release),
+            card: Box::new(release.card_so_far()),
             switches: start.plan.built_in(BuiltIn::Switch).is_some(),
         };
         owed.insert(EffectKey::rule(cause.changed), effect);

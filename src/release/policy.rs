@@ -1,12 +1,16 @@
 //! The policy: what decides over the plan. It comes from a pinned place outside the revision
 //! under release, which may only tighten it.
 
+mod change;
+
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FindingsPolicy, Finite, Person};
+
+pub use change::PolicyChange;
 
 /// Who must say go, what limits hold, and what happens when something is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

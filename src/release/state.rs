@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp as Wall;
 
 use super::finding::waiver::Waiver;
+use super::policy::PolicyChange;
 use super::{
     Attempt, Backup, BackupId, BootId, Card, Clean, Deployed, Digest, EffectKey, Epoch, Evidence,
     GateResult, Hold, Judgement, Latch, Person, Plan, Policy, ReleaseId, ReleaseResult,
@@ -21,6 +22,7 @@ pub struct Release {
     /// The newest record that was applied.
     pub head: Option<Seq>,
     pub epoch: Epoch,
+    /// What it started with; of the policy, the findings gates as they are now.
     pub start: Option<Arc<Start>>,
     pub started_by: Option<Person>,
     pub started_at: Option<Wall>,
@@ -36,6 +38,8 @@ pub struct Release {
     pub backups: Vec<Backup>,
     /// What people gave this release besides the waivers of its policy.
     pub waivers: Vec<GivenWaiver>,
+    /// How people changed the policy's findings gates since the release started.
+    pub policy_changes: Vec<GivenPolicy>,
     pub hold: Option<Held>,
     /// Effects that were owed when a session broke off, and what becomes of them.
     pub doubts: BTreeMap<EffectKey, Doubt>,
@@ -202,6 +206,25 @@ pub struct GivenWaiver {
     pub at: Wall,
 }
 
+/// A change of the policy, by whom and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenPolicy {
+    pub change: PolicyChange,
+    pub by: Person,
+    pub at: Wall,
+}
+
+impl GivenPolicy {
+    /// `mira changed the findings gates: LOOSER: …`, as a card says it.
+    pub fn sentence(&self) -> Clean {
+        let Self { change, by, at } = self;
+        let (words, after, why) = (change.words(), change.after.short(), &change.comment);
+        Clean::new(&format!(
+            "{by} changed the findings gates at {at:.0}, policy {after} now: {words} ({why})"
+        ))
+    }
+}
+
 /// The release waits for an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -237,6 +260,7 @@ impl Release {
             restore: None,
             backups: Vec::new(),
             waivers: Vec::new(),
+            policy_changes: Vec::new(),
             hold: None,
             doubts: BTreeMap::new(),
             untold: BTreeMap::new(),

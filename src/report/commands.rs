@@ -32,6 +32,7 @@ fn command(release: &Release, ask: &Ask) -> Option<Clean> {
         | Ask::Abort { .. } => format!("gonogo {word} {id} --comment \"…\""),
         Ask::Retry => format!("gonogo {word} {id}"),
         Ask::Waive { waiver } => super::words::waive_call(id, waiver),
+        Ask::ChangePolicy { comment, .. } => super::words::policy_call(id, comment),
         Ask::Switch { to } => format!("gonogo {word} {}", to.label()),
         Ask::RollBack { .. } => format!("gonogo {word} app"),
         Ask::Restore { backup } => format!("gonogo restore {backup}"),

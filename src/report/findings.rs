@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::table::{Side, Table};
 use super::words::plural;
 use crate::release::finding::Measure;
-use crate::release::triage::{Cause, FAMILIES, Group, Remedy, Status, by_fix, fold, smallest};
+use crate::release::triage::{
+    Cause, FAMILIES, Group, Remedy, Settlement, Status, by_fix, fold, smallest,
+};
 use crate::release::{Clean, Finding, Finite, ReportState, Severity, TestCounts};
 
 pub use super::sarif::sarif;
-pub use super::vex::{Settled, Settlement, openvex};
+pub use super::vex::openvex;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,12 +61,17 @@ pub struct Against {
     pub fixed_count: u64,
 }
 
-/// A finding that a statement sets aside.
+/// A finding that a statement or a waiver sets aside.
 #[derive(Clone, Debug)]
 pub struct Aside {
     pub finding: Finding,
+    pub settlement: Settlement,
+    /// The reason alone, and with all that is stated.
+    pub reason: Clean,
     pub why: Clean,
     pub by: Clean,
+    /// The last day on which it holds, of a waiver.
+    pub until: Option<Date>,
 }
 
 /// All reports, beside a baseline where there is one.
@@ -232,7 +240,7 @@ fn fixes(triage: &Triage) -> Table {
 fn asides(review: &Review) -> Table {
     let left = ["set aside", "place", "why", "by"].map(|head| (head, Side::Left));
     let mut table = Table::new(&left);
-    for Aside { finding, why, by } in &review.aside {
+    for Aside { finding, why, by, .. } in &review.aside {
         let what = format!("{} {}", finding.severity.word(), finding.rule);
         table.row([what, finding.location.to_string(), why.to_string(), by.to_string()]);
     }
@@ -353,10 +361,11 @@ pub fn json(review: &Review) -> Value {
             "counts": cause.counts(&triage.findings),
         })
     });
-    let aside = review
-        .aside
-        .iter()
-        .map(|aside| json!({"finding": aside.finding, "why": aside.why, "by": aside.by}));
+    let aside = review.aside.iter().map(|aside| {
+        json!({
+            "finding": aside.finding, "why": aside.why, "by": aside.by, "until": aside.until,
+        })
+    });
     let mut value = json!({
         "state": worst, "coverage": coverage, "findings": findings,
         "groups": groups, "fixes": fixes.collect::<Vec<_>>(),

@@ -20,7 +20,8 @@ use super::ends::{End, is_over};
 use super::place::{place, place_width};
 use super::summary::{stages, write_lines};
 use super::words::{
-    count, duration, headline, next, plural, sentence, slower, step_left_ms, took_ms, undo, utc,
+    Point, count, duration, findings_points, headline, layer_points, next, plural, sentence,
+    slower, step_left_ms, took_ms, undo, utc,
 };
 use crate::engine::handle::{Handle, Link, LogPage, Snapshot, Stream, Tape};
 use crate::release::{
@@ -358,6 +359,11 @@ pub(super) fn card(card: &Card) -> Vec<Clean> {
             Verdict::Unknown { reason } => ("UNKNOWN", format!("; {reason}")),
         };
         lines.push(guttered(&format!("{mark} {:<width$}  {}{why}", line.what, line.value)));
+    }
+    for (what, points) in [("finding", findings_points(card)), ("layer", layer_points(card))] {
+        lines.extend(points.iter().zip(1..).map(|(Point { about, text, .. }, number)| {
+            guttered(&format!("{what} {number}. {about}: {text}"))
+        }));
     }
     lines.push(guttered(&format!("way back: {}", card.undo)));
     lines

@@ -33,6 +33,7 @@ pub(super) fn place(event: &Event, release: &Release) -> String {
         | Event::Held { .. }
         | Event::RetryOrdered { .. }
         | Event::FindingWaived { .. }
+        | Event::PolicyChanged { .. }
         | Event::HoldOverridden { .. }
         | Event::AbortOrdered { .. }
         | Event::ReleaseEnded { .. } => "release".to_owned(),

@@ -94,6 +94,7 @@ fn result(finding: &Finding, index: Option<usize>) -> Value {
             "severity": finding.severity, "kind": finding.kind, "original": finding.original,
             "package": finding.package, "fix": finding.fix, "evidence": finding.evidence,
             "secret": finding.secret,
+            "aliases": (!finding.aliases.is_empty()).then_some(&finding.aliases),
         }},
     });
     if let Some(own) = result["properties"]["gonogo"].as_object_mut() {

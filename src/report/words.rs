@@ -2,6 +2,7 @@
 //! UTC, who acted, and never a bare colour.
 
 mod call;
+mod card;
 mod debrief;
 mod headline;
 mod matrix;
@@ -12,9 +13,10 @@ mod span;
 mod time_left;
 
 pub use call::{
-    GUARDS, backup_line, calls, kept_name, moving, needs_arming, restore_calls, restore_phases,
-    switch_calls, verified_backups, waive_call,
+    GUARDS, backup_line, calls, kept_name, moving, needs_arming, policy_call, restore_calls,
+    restore_phases, switch_calls, verified_backups, waive_call,
 };
+pub use card::{Point, Tone, findings_points, layer_points};
 pub use debrief::{Debrief, Moment, debrief};
 pub use headline::{headline, result_word, state};
 pub use matrix::{Trouble, Wrong, ours, price, wrong};

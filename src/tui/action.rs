@@ -79,6 +79,8 @@ actions! {
     FindPrevious "find-previous" Look,
     /// Shows only the rows that match.
     Filter "filter" Look,
+    /// The same in a form, with what there is to choose from.
+    FilterForm "filter-form" Look,
     NextError "next-error" Look,
     PreviousError "previous-error" Look,
     Follow "follow" Look,
@@ -118,6 +120,8 @@ actions! {
     Restore "restore" Act,
     UndoRestore "undo-restore" Act,
     Waive "waive" Act,
+    /// Judge by a policy that changed since the release started.
+    Policy "policy" Act,
     Retry "retry" Act,
     Override "override" Act,
     Abort "abort" Act,
@@ -157,11 +161,12 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
     let release = &snapshot.release;
     let ask = match action {
         Action::Vote => Ask::Approve { comment },
-        Action::Waive => {
-            let nobody = Person::new("nobody").expect("a name in its grammar");
-            let waiver = Waiver::new("…".into(), nobody, jiff::civil::Date::MAX);
-            let waiver = Waiver { rule: Some("…".into()), ..waiver };
-            Ask::Waive { waiver: Box::new(waiver) }
+        Action::Waive => Ask::Waive { waiver: Box::new(some_waiver()) },
+        Action::Policy => {
+            let mut policy = release.policy()?.clone();
+            // What it will be is read when the question opens; something of it will differ.
+            policy.findings.waivers.push(some_waiver());
+            Ask::ChangePolicy { policy: Box::new(policy), from: Clean::default(), comment }
         }
         Action::Retry => Ask::Retry,
         Action::Override => Ask::Override { comment },
@@ -182,6 +187,13 @@ pub(super) fn ask_of(action: Action, snapshot: &Snapshot) -> Option<Result<Ask, 
         _ => return None,
     };
     Some(Ok(ask))
+}
+
+/// Stands for one that is not written yet.
+fn some_waiver() -> Waiver {
+    let nobody = Person::new("nobody").expect("a name in its grammar");
+    let waiver = Waiver::new("…".into(), nobody, jiff::civil::Date::MAX);
+    Waiver { rule: Some("…".into()), ..waiver }
 }
 
 /// Why an action is not possible now, by the rule that the engine itself applies.

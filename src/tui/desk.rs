@@ -13,7 +13,7 @@ use super::library::{Library, Shelf};
 use super::mouse::on_mouse;
 use super::notice;
 use super::on_key::{Did, on_key, on_paste, on_tick};
-use super::popup::Popup;
+use super::popup::{PolicyForm, Popup};
 use super::replay::{Played, Player};
 use super::screen::Screen;
 use super::screen::findings::Wanted;
@@ -21,7 +21,7 @@ use super::theme::{Role, Theme};
 use super::ui::{History, Ui, WHICH_KEY_MS, Who, is_cut_off};
 use crate::engine::handle::{Clock, Follower, Handle, Link, Raw, Snapshot, Tape, Triaged};
 use crate::release::{
-    Ask, Clean, Command, Finding, Principal, Refusal, Release, ReleaseId, Seq, StepId,
+    Ask, Clean, Command, Finding, Policy, Principal, Refusal, Release, ReleaseId, Seq, StepId,
 };
 
 /// The list of releases is read again after this long while it is looked at, in milliseconds.
@@ -70,6 +70,7 @@ enum Done {
     Read(Box<Result<(Release, Release), Clean>>),
     Triaged(Wanted, Box<Result<Triaged, Clean>>),
     Raw(Clean, Result<Raw, Clean>),
+    Policy(Box<Result<(Policy, Clean), Clean>>),
 }
 
 pub(super) struct Desk {
@@ -304,6 +305,7 @@ impl Desk {
             Did::Ask { ask, seen } => self.ask(ask, seen),
             Did::Raw { step, finding } => self.raw(step, *finding),
             Did::ListReleases => self.list(),
+            Did::ReadPolicy => self.read_policy(),
             Did::Open(id) => self.open(id),
             Did::Compare(a, b) => self.compare(a, b),
         }
@@ -368,6 +370,32 @@ impl Desk {
         self.work.spawn_blocking(move || Done::Raw(title, handle.raw(&release, &step, &finding)));
     }
 
+    fn read_policy(&mut self) {
+        let Some(library) = self.library.clone() else {
+            let why = "this cockpit was given no way to the policy; gonogo policy, in a shell, has";
+            return self.ui.refuse(&Clean::new(why));
+        };
+        let reading = library.policy(self.snapshot().release.clone());
+        self.ui.say(Role::Running, "reading the policy …");
+        self.work.spawn(async move { Done::Policy(Box::new(reading.await)) });
+    }
+
+    /// Asks whether to judge by a policy that was read; or says why that cannot be.
+    fn ask_about(&mut self, read: Result<(Policy, Clean), Clean>) {
+        let own = self.follower.snapshot().release.policy();
+        let form = read.and_then(|(changed, from)| {
+            let own = own.ok_or_else(|| Clean::new("the release has not started yet"))?;
+            PolicyForm::new(own, changed, from).map_err(|why| Clean::new(&why))
+        });
+        match form {
+            Ok(form) => {
+                self.ui.status = None;
+                self.ui.open(Popup::Policy(Box::new(form)));
+            }
+            Err(why) => self.ui.refuse(&why),
+        }
+    }
+
     fn compare(&mut self, a: ReleaseId, b: ReleaseId) {
         let Some(library) = self.library.clone() else { return };
         self.work.spawn_blocking(move || {
@@ -422,6 +450,7 @@ impl Desk {
                 ui.open(Popup::Raw { title, lines, at, top });
             }
             Ok(Done::Raw(_, Err(why))) => ui.refuse(&why),
+            Ok(Done::Policy(read)) => self.ask_about(*read),
             Ok(Done::Opened(Ok(handle))) => self.sit_down_at(handle, String::new()),
             Ok(Done::Opened(Err(why))) => {
                 tracing::warn!(%why, "a release cannot be opened");

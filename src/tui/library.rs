@@ -6,7 +6,7 @@ use std::pin::Pin;
 use jiff::Timestamp as Wall;
 
 use crate::engine::handle::Handle;
-use crate::release::{Clean, Release, ReleaseId};
+use crate::release::{Clean, Policy, Release, ReleaseId};
 
 /// Where a release stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,9 @@ pub struct Shelf {
 /// A handle on its way, or the sentence why there is none.
 pub type Opening = Pin<Box<dyn Future<Output = Result<Handle, Clean>> + Send>>;
 
+/// A policy on its way and where it comes from, or the sentence why there is none.
+pub type PolicyReading = Pin<Box<dyn Future<Output = Result<(Policy, Clean), Clean>> + Send>>;
+
 /// The releases of this machine. What fails says why in one sentence.
 pub trait Library: Send + Sync + fmt::Debug {
     /// Reads the list; it may take as long as the disk does.
@@ -62,4 +65,7 @@ pub trait Library: Send + Sync + fmt::Debug {
 
     /// Attaches to a release that has not ended, or opens the journal of one that has.
     fn open(&self, id: ReleaseId) -> Opening;
+
+    /// Reads the policy by which a running release would be judged if it started now.
+    fn policy(&self, release: Release) -> PolicyReading;
 }

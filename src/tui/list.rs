@@ -48,7 +48,8 @@ impl List {
     }
 }
 
-/// Words that a row must have: `trivy`, `tool:trivy`, `!low`. All of them, in any case.
+/// Words that a row must have: `trivy`, `tool:trivy`, `!low`, `severity:critical|high`. All of
+/// them, in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
     text: String,
@@ -88,12 +89,20 @@ impl Filter {
                 known.then_some((name, value))
             });
             let holds = fields.iter().any(|(field, text)| match named {
-                Some((name, value)) => *field == name && text.contains(value),
+                Some((name, value)) => {
+                    *field == name
+                        && (value.is_empty() || alternatives(value).any(|one| text.contains(one)))
+                }
                 None => text.contains(word) || !not && nearly(text, word),
             });
             word.is_empty() || holds != not
         })
     }
+}
+
+/// What stands between the bars of `critical|high`, each.
+pub(super) fn alternatives(value: &str) -> impl Iterator<Item = &str> {
+    value.split('|').filter(|one| !one.is_empty())
 }
 
 /// Whether the letters of a word stand in a text in their order and close together, so that a word
@@ -132,10 +141,23 @@ mod tests {
     fn a_filter_wants_every_word_in_any_field_or_in_the_named_one() {
         let row = [("tool", "Trivy"), ("severity", "high"), ("where", "libssl3 image")];
         let lets = |text: &str| Filter::new(text).lets(&row);
-        for yes in ["", "trivy", "TOOL:trivy", "high libssl3", "!low", "!tool:zap", "!"] {
+        for yes in [
+            "",
+            "trivy",
+            "TOOL:trivy",
+            "high libssl3",
+            "!low",
+            "!tool:zap",
+            "!",
+            "severity:critical|high tool:zap|trivy",
+            "!severity:low|medium",
+            "severity:",
+        ] {
             assert!(lets(yes), "{yes}");
         }
-        for no in ["zap", "tool:high", "!high", "high low", "severity:critical"] {
+        for no in
+            ["zap", "tool:high", "!high", "high low", "severity:critical", "severity:low|medium"]
+        {
             assert!(!lets(no), "{no}");
         }
         assert!(Filter::new("http://x").lets(&[("where", "GET http://x/y")]));

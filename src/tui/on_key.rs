@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::action::{Action, ask_of, blocked};
 use super::keys::{Chord, Found, printed};
-use super::popup::{self, Popup, Wizard, Word};
+use super::popup::{self, FilterForm, Popup, Wizard, Word};
 use super::screen::{self, Screen};
 use super::theme::Role;
 use super::ui::{ARMED_MS, Pane, Ui, seen};
@@ -43,6 +43,8 @@ pub enum Did {
         step: StepId,
         finding: Box<Finding>,
     },
+    /// Read the policy as it is now, to be asked whether to judge by it.
+    ReadPolicy,
     /// Show another release.
     Open(ReleaseId),
     /// Read two releases, to show them side by side.
@@ -168,6 +170,7 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         Action::PaneWatch => focus(ui, Pane::Watch),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
+        Action::FilterForm => filter_form(ui),
         Action::GoRelease
         | Action::GoFindings
         | Action::GoTimeline
@@ -197,7 +200,15 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Retry
         | Action::Override
         | Action::Abort => change(ui, snapshot, action),
+        Action::Policy => return read_policy(ui, snapshot),
     }
+    Did::Nothing
+}
+
+/// The policy is read beside the keys; then its question opens.
+fn read_policy(ui: &mut Ui, snapshot: &Snapshot) -> Did {
+    let Some(why) = blocked(Action::Policy, ui, snapshot) else { return Did::ReadPolicy };
+    ui.refuse(&why);
     Did::Nothing
 }
 
@@ -229,6 +240,14 @@ fn filter(ui: &mut Ui) {
         }
         None => ui.not_here(Action::Filter),
     }
+}
+
+fn filter_form(ui: &mut Ui) {
+    if ui.screen != Screen::Findings {
+        return filter(ui);
+    }
+    let form = FilterForm::new(&ui.findings);
+    ui.open(Popup::Filter(Box::new(form)));
 }
 
 /// Esc: one step back: out of a detail, a filter, a screen.

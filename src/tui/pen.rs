@@ -40,6 +40,14 @@ impl Strip {
         self
     }
 
+    /// Puts the parts of another one behind its own.
+    #[must_use]
+    pub(super) fn join(mut self, other: Self) -> Self {
+        self.left.extend(other.left);
+        self.right.extend(other.right);
+        self
+    }
+
     /// Draws into the first row of `area`. What is at the right edge wins over what is left.
     pub(super) fn draw(&self, buf: &mut Buffer, theme: &Theme, area: Rect) {
         let area = area.intersection(buf.area);

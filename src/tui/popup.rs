@@ -4,16 +4,20 @@
 //! changes the world is answered by a paste.
 
 mod debrief;
+mod filter;
 mod form;
 mod help;
 mod palette;
+mod policy;
 mod question;
 mod raw;
 mod waive;
 mod which;
 mod wizard;
 
+pub(super) use filter::FilterForm;
 pub(super) use form::{form, stands_on};
+pub(super) use policy::PolicyForm;
 pub(super) use waive::WaiveForm;
 pub(super) use wizard::{Step, Wizard};
 
@@ -82,11 +86,15 @@ pub(super) enum Popup {
     },
     /// A waiver that is being written.
     Waive(Box<WaiveForm>),
+    /// A changed policy that is to be judged by.
+    Policy(Box<PolicyForm>),
     /// A reason must be given.
     Reason {
         action: Action,
         input: String,
     },
+    /// What findings are shown; it takes effect while it is open.
+    Filter(Box<FilterForm>),
     /// A line of words in the footer.
     Line {
         word: Word,
@@ -110,12 +118,14 @@ impl Popup {
             | Self::Debrief { .. }
             | Self::Palette { .. }
             | Self::Raw { .. }
+            | Self::Filter(_)
             | Self::Line { .. } => false,
             Self::Vote { .. }
             | Self::Confirm { .. }
             | Self::CountDown { .. }
             | Self::Restore(_)
             | Self::Waive(_)
+            | Self::Policy(_)
             | Self::Reason { .. } => true,
         }
     }
@@ -126,6 +136,7 @@ impl Popup {
             Self::Confirm { ask, .. } | Self::CountDown { ask, .. } => Some(ask.clone()),
             Self::Restore(wizard) => wizard.meant(snapshot),
             Self::Waive(form) => form.ask(),
+            Self::Policy(form) => Some(form.ask()),
             Self::Reason { action, .. } => ask_of(*action, snapshot).and_then(Result::ok),
             Self::Vote { choice: Some(vote), input, .. } => Some(vote_ask(*vote, input)),
             Self::Help { .. }
@@ -133,6 +144,7 @@ impl Popup {
             | Self::Palette { .. }
             | Self::Vote { choice: None, .. }
             | Self::Raw { .. }
+            | Self::Filter(_)
             | Self::Line { .. } => None,
         }
     }
@@ -145,6 +157,7 @@ impl Popup {
             | Self::Reason { input, .. }
             | Self::Line { input, .. } => Some(input),
             Self::Waive(form) => form.input(),
+            Self::Policy(form) => Some(&mut form.input),
             _ => None,
         }
     }
@@ -164,9 +177,7 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         return Did::Nothing;
     }
     if key.code == KeyCode::Esc {
-        if let Popup::Line { word: Word::Filter, .. } = popup {
-            screen::filter(ui, "");
-        }
+        left(ui, &popup);
         return Did::Nothing;
     }
     // With nothing typed, backspace leads back.
@@ -206,20 +217,39 @@ pub(super) fn on_key(ui: &mut Ui, snapshot: &Snapshot, chord: Chord) -> Did {
         // It opened by itself: the key was meant for what is under it.
         Popup::Debrief { .. } => return super::on_key::on_key(ui, snapshot, key),
         Popup::Raw { title, lines, at, top } => raw_key(ui, code, title, lines, (at, top)),
+        Popup::Filter(form) => filter_key(ui, code, form),
         Popup::Help { top } => scrolled(ui, code, top, |top| Popup::Help { top }),
         Popup::Palette { input, at } => return palette_key(ui, snapshot, code, input, at),
         Popup::Vote { choice, input, seen } => return vote_key(ui, code, choice, input, seen),
         Popup::Confirm { ask, seen } => return confirm_key(ui, code, ask, seen),
         Popup::Restore(wizard) => return wizard_key(ui, snapshot, code, wizard),
         Popup::Waive(form) => return waive_key(ui, snapshot, code, form),
+        Popup::Policy(form) => return policy_key(ui, snapshot, code, form),
         Popup::Reason { action, input } => return reason_key(ui, snapshot, code, action, input),
-        Popup::Line { word: Word::Find, input } if code == KeyCode::Enter => {
-            return screen::find(ui, &input);
+        Popup::Line { word, input } if code == KeyCode::Enter => {
+            if word == Word::Find {
+                return screen::find(ui, &input);
+            }
         }
-        Popup::Line { word: Word::Filter, .. } if code == KeyCode::Enter => {}
         other @ (Popup::Line { .. } | Popup::CountDown { .. }) => ui.popup = Some(other),
     }
     Did::Nothing
+}
+
+/// Esc: what took effect while it was open is as it was before.
+fn left(ui: &mut Ui, popup: &Popup) {
+    match popup {
+        Popup::Line { word: Word::Filter, .. } => screen::filter(ui, ""),
+        Popup::Filter(form) => form.leave(&mut ui.findings),
+        _ => {}
+    }
+}
+
+fn filter_key(ui: &mut Ui, code: KeyCode, mut form: Box<FilterForm>) {
+    if code != KeyCode::Enter {
+        form.on_key(code, &mut ui.findings);
+        ui.popup = Some(Popup::Filter(form));
+    }
 }
 
 /// What the copying key takes of an open question.
@@ -440,6 +470,18 @@ fn waive_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, mut form: Box<Waiv
         form.covers = screen::findings::covered(ui, &form.matcher());
     }
     ui.popup = Some(Popup::Waive(form));
+    Did::Nothing
+}
+
+fn policy_key(ui: &mut Ui, snapshot: &Snapshot, code: KeyCode, form: Box<PolicyForm>) -> Did {
+    if code == KeyCode::Enter && !form.has_reason() {
+        ui.say(Role::Warn, "a reason is needed; it is recorded");
+    } else if code == KeyCode::Enter && !ui.is_armed() {
+        ui.refuse(&not_armed("policy"));
+    } else if code == KeyCode::Enter {
+        return Did::Ask { ask: form.ask(), seen: seen(snapshot) };
+    }
+    ui.popup = Some(Popup::Policy(form));
     Did::Nothing
 }
 

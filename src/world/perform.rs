@@ -33,9 +33,7 @@ pub async fn perform(
         Effect::JudgeGate { inputs, policy, baseline, .. } => {
             judge::stage(world, inputs, &policy, baseline.as_ref())
         }
-        Effect::DrawUpCard { evidence, undo, switches, .. } => {
-            gate::draw_up(world, evidence, undo, switches).await
-        }
+        Effect::DrawUpCard { card, switches, .. } => gate::draw_up(world, card, switches).await,
         Effect::SwitchTraffic { .. } => traffic::switch(world, &effect, reporter).await,
         Effect::MeasureWindow { slot, window_s } => {
             window::measure(world, slot, window_s, reporter).await

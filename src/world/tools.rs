@@ -51,6 +51,7 @@ mod zap;
 
 pub use bom::{BomDiff, components, diff};
 pub use file::{FileError, read_file};
+pub use formats::TOOLS;
 pub use guess::{GUESS_BYTES, guess};
 pub use held::Held;
 pub use report::{FINDINGS_MAX, Origin, ReadError, Report, Summary, WORST_MAX, hold, read, stream};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use clap::Parser as _;
 use crossterm::event::{MouseButton, MouseEventKind};
 use gonogo::cli::asked;
-use gonogo::config::args::Args;
+use gonogo::config::args::{Args, Sub};
 use gonogo::engine::handle::Handle;
 use gonogo::release::finding::waiver::Waiver;
-use gonogo::release::{Ask, BackupId, Clean, Person, Release, ReleaseId, Slot};
-use gonogo::tui::{Action, Cockpit, Keymap, Library, Opening, Row, Shelf, Standing};
+use gonogo::release::{Ask, BackupId, Clean, Person, Policy, Release, ReleaseId, Severity, Slot};
+use gonogo::tui::{Action, Cockpit, Keymap, Library, Opening, PolicyReading, Row, Shelf, Standing};
 use gonogo::world::Clock;
 
 use super::{fly, fly_with};
@@ -21,9 +21,18 @@ fn waiver() -> Waiver {
     Waiver { rule: Some("CVE-2023-*".into()), ..Waiver::new("why".into(), owner, until) }
 }
 
+/// The shipped policy with a stricter gate.
+fn changed() -> Policy {
+    let layers = gonogo::config::policy().expect("shipped");
+    let mut policy = gonogo::config::read_policy(&layers).expect("a policy");
+    policy.findings.limits.all.insert(Severity::Medium, 1);
+    policy
+}
+
 /// One of each; a new one does not compile until it stands here.
 fn every_ask() -> Vec<Ask> {
     let comment = Clean::new("why");
+    let why = comment.clone();
     let backup = BackupId::new("backup_20261123_022600.dump").expect("an id");
     let all = vec![
         Ask::Approve { comment: comment.clone() },
@@ -37,6 +46,7 @@ fn every_ask() -> Vec<Ask> {
         Ask::Restore { backup },
         Ask::UndoRestore,
         Ask::Waive { waiver: Box::new(waiver()) },
+        Ask::ChangePolicy { policy: Box::new(changed()), from: Clean::new("a file"), comment: why },
     ];
     let number = |ask: &Ask| match ask {
         Ask::Approve { .. } => 0,
@@ -50,9 +60,10 @@ fn every_ask() -> Vec<Ask> {
         Ask::Restore { .. } => 8,
         Ask::UndoRestore => 9,
         Ask::Waive { .. } => 10,
+        Ask::ChangePolicy { .. } => 11,
     };
     let numbers: BTreeSet<usize> = all.iter().map(number).collect();
-    assert_eq!(numbers.len(), 11, "each stands here once");
+    assert_eq!(numbers.len(), 12, "each stands here once");
     all
 }
 
@@ -82,7 +93,13 @@ fn every_ask_has_a_key_and_a_subcommand_that_asks_just_this() {
         let action = Action::of_ask(ask.word()).unwrap_or_else(|| panic!("no key for {ask:?}"));
         assert!(!keymap.key_of(action).is_empty(), "{ask:?}");
         let args = Args::try_parse_from(command_line(&ask)).expect("a subcommand");
-        let (_, from_shell) = asked(args.command.expect("a subcommand")).expect("it asks");
+        let command = args.command.expect("a subcommand");
+        if let Ask::ChangePolicy { .. } = ask {
+            // What it asks stands in this machine's files; `run::` asks it of a real release.
+            assert!(matches!(command, Sub::Policy(args) if args.comment == "why"));
+            continue;
+        }
+        let (_, from_shell) = asked(command).expect("it asks");
         assert_eq!(from_shell, ask);
     }
 }
@@ -215,6 +232,38 @@ impl Library for Past {
             Ok(Handle::past(id, [], Clock::live(), "nowhere".into()))
         })
     }
+
+    fn policy(&self, release: Release) -> PolicyReading {
+        Box::pin(async move {
+            let mut policy = release.policy().ok_or_else(|| Clean::new("no start"))?.clone();
+            policy.findings = changed().findings;
+            Ok((policy, Clean::new("policy.yaml of this test")))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_policy_is_shown_asked_and_asks_everybody_anew() {
+    let mut flight = fly_with("happy", (80, 24), Some(Arc::new(Past)));
+    let cockpit = &mut flight.cockpit;
+    cockpit.until("GO OR NO-GO? production").await;
+    let before = cockpit.snapshot().release.gate.clone().expect("a gate");
+    cockpit.press("P").expect("needs an armed session").press("!").press("P");
+    cockpit.until("Judge by the changed policy").await.expect("from policy.yaml of this test");
+    cockpit.expect("stricter findings.limits.all.medium: no limit → 1").expect("waits for a reason");
+    cockpit.press("enter").expect("a reason is needed").type_text("one is enough");
+    cockpit.expect("judges by it").press("ctrl-y").expect("clipboard");
+    let call = cockpit.copied().expect("copied").to_owned();
+    assert!(call.ends_with("--comment 'one is enough'") && call.contains("gonogo policy r-"));
+    cockpit.press("enter").until("policy: recorded").await;
+    let records = |cockpit: &Cockpit| cockpit.snapshot().records.clone();
+    let told = records(cockpit).iter().any(|record| record.event.kind() == "policy_changed");
+    assert!(told, "it is on record");
+    cockpit.until("GO OR NO-GO? production").await.press("ga").expect("Go or no-go");
+    let after = cockpit.snapshot().release.gate.clone().expect("a gate again");
+    assert!(after.digest != before.digest && after.changed > before.changed);
+    let said = after.card.policy.first().expect("the card says it").to_string();
+    assert!(said.contains("changed the findings gates") && said.contains("one is enough"));
 }
 
 #[tokio::test(start_paused = true)]

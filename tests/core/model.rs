@@ -144,8 +144,12 @@ impl Model {
         if let Err(refusal) = allowed {
             assert_eq!(answer.as_ref().err(), Some(&refusal), "what greys the key refuses the ask");
         } else if let Err(refusal) = &answer {
-            let about_the_person =
-                matches!(refusal, Refusal::MayNotVote { .. } | Refusal::MayNotWaive { .. });
+            let about_the_person = matches!(
+                refusal,
+                Refusal::MayNotVote { .. }
+                    | Refusal::MayNotWaive { .. }
+                    | Refusal::MayNotChangePolicy { .. }
+            );
             assert!(about_the_person, "permitted and refused: {refusal}");
         }
         answer
@@ -243,20 +247,20 @@ pub(crate) fn report(mood: Mood) -> ReportSummary {
     }
 }
 
-fn card(mood: Mood, mut evidence: Vec<CardLine>, undo: &Clean, switches: bool) -> Card {
+fn card(mood: Mood, mut card: Card, switches: bool) -> Card {
     let serving = match mood {
         Mood::Good => Serving::One { slot: Slot::Green },
         Mood::Bad => Serving::Split { detail: clean("backend: green, frontend: blue") },
         Mood::Unknown => {
             let verdict = Verdict::unknown("nobody knows");
-            evidence.push(CardLine { what: clean("staging"), value: clean("?"), verdict });
+            card.evidence.push(CardLine { what: clean("staging"), value: clean("?"), verdict });
             Serving::One { slot: Slot::Green }
         }
     };
     let empty = gonogo::release::SlotState::default();
     let survey = Survey { serving, services: Vec::new(), blue: empty.clone(), green: empty };
     let rollout = switches.then_some(CardRollout { survey, preview: Slot::Blue });
-    Card { rollout, evidence, undo: undo.clone() }
+    Card { rollout, ..card }
 }
 
 fn proof(slot: Slot) -> TrafficProof {
@@ -299,8 +303,8 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
             Outcome::StepEnded(step_end(effect, mood))
         }
         (Effect::JudgeGate { inputs, policy, .. }, _) => Outcome::Judged(judge(inputs, policy)),
-        (Effect::DrawUpCard { evidence, undo, switches, .. }, mood) => {
-            Outcome::CardDrawn(Box::new(card(mood, evidence.clone(), undo, *switches)))
+        (Effect::DrawUpCard { card: drawn, switches, .. }, mood) => {
+            Outcome::CardDrawn(Box::new(card(mood, (**drawn).clone(), *switches)))
         }
         (Effect::SwitchTraffic { to, .. }, Mood::Good) => {
             Outcome::Switched { proof: proof(*to), took_ms: 40 }

@@ -223,6 +223,13 @@ pub(crate) fn all_asks(release: &Release) -> Vec<Ask> {
         Ask::UndoRestore,
         Ask::Waive { waiver: Box::new(waiver()) },
     ];
+    for most in [0, 1, 9] {
+        let Some(policy) = release.policy() else { break };
+        let mut changed = policy.clone();
+        changed.findings.limits.all.insert(gonogo::release::Severity::Critical, most);
+        let (policy, from, comment) = (Box::new(changed), "a file".into(), "because".into());
+        asks.push(Ask::ChangePolicy { policy, from, comment });
+    }
     let known = release.backups.iter().map(|backup| backup.id.clone());
     let other = gonogo::release::BackupId::new("backup_0.dump").expect("an id");
     asks.extend(known.chain([other]).map(|backup| Ask::Restore { backup }));

@@ -490,3 +490,134 @@ fn a_layer_is_proven_by_what_looked_at_it_and_by_nothing_else() {
     let image = LAYERS.iter().find(|layer| layer.name == "image").expect("a layer");
     assert_eq!(image.unreported(&model.release), ["cosign"]);
 }
+
+/// A release whose gate is open over two criticals, which the policy allows.
+fn at_the_gate_with_findings() -> Model {
+    let mut own = policy();
+    own.findings = gonogo::release::FindingsPolicy::default();
+    own.findings.limits.all.insert(Severity::Critical, 2);
+    let mut model = Model::new(start(plan(), own, "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().is_some());
+    model
+}
+
+/// Asks for at most so many criticals.
+fn at_most(model: &Model, criticals: u32) -> Ask {
+    let mut policy = model.release.policy().expect("a policy").clone();
+    policy.findings.limits.all.insert(Severity::Critical, criticals);
+    Ask::ChangePolicy { policy: Box::new(policy), from: clean("a file"), comment: comment() }
+}
+
+#[test]
+fn i13_a_card_freezes_findings_and_layers_and_a_changed_one_asks_everybody_anew() {
+    let mut model = at_the_gate_with_findings();
+    let gate = model.release.gate.clone().expect("a gate");
+    assert_eq!(gate.card.findings.all[&Severity::Critical], 2);
+    let image = gate.card.layers.iter().find(|layer| layer.name == "image".into());
+    assert_eq!(image.expect("a layer").proofs, [clean("build.scan/trivy")]);
+    let mut other = (*gate.card).clone();
+    other.layers.clear();
+    let digest = |card| gonogo::release::Digest::of(&serde_json::to_vec(card).expect("json"));
+    assert_eq!(digest(&*gate.card), gate.digest);
+    assert_ne!(digest(&other), gate.digest, "the layers are under the digest");
+    model.ask("bob", Ask::Defer { comment: comment() }).expect("not now");
+    let seen = model.release.head;
+    // A waiver changes what the card says: it is drawn up anew, and what was said is void.
+    model.ask("bob", Ask::Waive { waiver: waiver("CVE-1", "2026-12-31") }).expect("a waiver");
+    assert_eq!(model.ask("ada", approve()), Err(Refusal::NoGate), "no card stands meanwhile");
+    judge_again(&mut model);
+    model.settle(Mood::Good);
+    let anew = model.release.gate.clone().expect("a gate");
+    assert_eq!(anew.card.findings.waived[0].count, 2);
+    assert!(anew.digest != gate.digest && anew.votes.is_empty());
+    let by = gonogo::release::Principal {
+        person: person("ada"),
+        via: gonogo::release::Via::Cockpit,
+        key: None,
+    };
+    let late = gonogo::release::Command { by, seen, ask: approve() };
+    let answer = model.input(Input::Asked(late));
+    assert!(matches!(answer, Err(Refusal::Stale { .. })), "{answer:?}");
+    model.ask("ada", approve()).expect("a vote on what there is");
+}
+
+#[test]
+fn i10_a_looser_policy_has_the_stage_judged_again_and_skips_no_step() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Bad);
+    one(&mut model, Mood::Good);
+    one(&mut model, Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }));
+    model.ask("ada", at_most(&model, 1)).expect("a change");
+    model.settle(Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }), "still too many");
+    let mut looser = model.release.policy().expect("a policy").clone();
+    looser.findings.limits.all.insert(Severity::Critical, 2);
+    looser.findings.limits.new.clear();
+    let (policy, from) = (Box::new(looser), clean("a file"));
+    model.ask("ada", Ask::ChangePolicy { policy, from, comment: comment() }).expect("a change");
+    model.settle(Mood::Good);
+    let gate = model.release.open_gate().expect("the gate opens").clone();
+    for step in model.release.plan().expect("a plan").stages[0].steps.clone() {
+        let status = &model.release.steps[&step.id].status;
+        assert_eq!(*status, gonogo::release::StepStatus::Passed, "{} was skipped", step.id);
+    }
+    assert_eq!(gate.card.policy.len(), 2);
+    assert!(gate.card.policy[1].as_str().contains("LOOSER: findings.limits.all.critical: 1 → 2"));
+    let changed = model.release.start.as_deref().expect("a start");
+    assert_eq!(changed.policy_digest, changed.policy.digest());
+}
+
+#[test]
+fn i10_a_stricter_policy_stops_what_the_gate_asks_for_and_voids_its_votes() {
+    let mut model = at_the_gate_with_findings();
+    model.ask("bob", Ask::Defer { comment: comment() }).expect("not now");
+    model.ask("ada", at_most(&model, 0)).expect("a change");
+    assert_eq!(model.ask("ada", approve()), Err(Refusal::NoGate));
+    model.settle(Mood::Good);
+    assert!(matches!(hold(&model), Hold::Failed { .. }), "what passed passes no more");
+    assert!(model.release.gate.is_none());
+    model.ask("ada", at_most(&model, 2)).expect("a change");
+    model.settle(Mood::Good);
+    assert!(model.release.open_gate().expect("open again").votes.is_empty());
+    // What people said go over stays said; what comes later is judged by the change.
+    model.ask("ada", approve()).expect("a vote");
+    model.settle(Mood::Good);
+    assert!(model.release.awaits_switch());
+    model.ask("ada", at_most(&model, 0)).expect("a change");
+    assert!(model.release.stage_is_go(0) && model.release.awaits_switch());
+}
+
+#[test]
+fn only_who_may_approve_may_change_the_policy_and_only_its_findings_gates() {
+    let mut own = policy();
+    own.approval.approvers = vec![person("mira")];
+    own.approval.requester_may_approve = false;
+    let mut model = Model::new(start(plan(), own, "main"));
+    assert!(matches!(
+        model.ask("zoe", at_most(&model, 9)),
+        Err(Refusal::MayNotChangePolicy { .. })
+    ));
+    let same = model.release.policy().expect("a policy").clone();
+    let ask = |policy: &gonogo::release::Policy, comment: &str| Ask::ChangePolicy {
+        policy: Box::new(policy.clone()),
+        from: clean("a file"),
+        comment: clean(comment),
+    };
+    assert!(matches!(model.ask("mira", ask(&same, "why")), Err(Refusal::NotNow { .. })));
+    let mut more = same.clone();
+    more.findings.limits.all.insert(Severity::Low, 9);
+    let silent = model.ask("mira", ask(&more, " "));
+    assert!(matches!(silent, Err(Refusal::MayNotChangePolicy { .. })), "{silent:?}");
+    more.approval.approvers.push(person("zoe"));
+    let Err(Refusal::NotNow { why }) = model.ask("mira", ask(&more, "why")) else {
+        panic!("more than the findings gates changed")
+    };
+    assert!(why.as_str().contains("approval.approvers"), "{why}");
+    model.ask("mira", at_most(&model, 9)).expect("a change");
+    model.let_time_pass();
+}

@@ -87,6 +87,38 @@ fn the_same_vulnerability_in_the_same_package_is_one() {
 }
 
 #[test]
+fn a_cve_and_its_ghsa_are_one_where_some_report_tells_it() {
+    let known_as = |finding: Finding, others: &[&str]| Finding {
+        aliases: others.iter().map(|id| Clean::new(id)).collect(),
+        ..finding
+    };
+    let flaw = |tool: &str, id: &str, name: &str| flaw(tool, id, name, "", ("", ""));
+    let all = [
+        flaw("grype", "GHSA-2", "lodash"),
+        known_as(flaw("trivy", "CVE-1", "lodash"), &["GHSA-2"]),
+        flaw("snyk", "CVE-1", "lodash"),
+        // A chain: whoever knows only the third number is of the same flaw.
+        known_as(flaw("osv", "SNYK-3", "lodash"), &["ghsa-2"]),
+        flaw("snyk", "SNYK-3", "lodash"),
+        // Of another package it is another finding, and another number is another flaw.
+        flaw("grype", "GHSA-2", "lodash-es"),
+        flaw("snyk", "CVE-1", "lodash-es"),
+        flaw("trivy", "CVE-9", "lodash"),
+    ];
+    let expected: [&[usize]; 4] = [&[0, 1, 2, 3, 4], &[5], &[6], &[7]];
+    assert_eq!(together(&all), expected);
+    // One waiver, and one statement, is for the flaw, whichever number it names.
+    let day = "2026-12-31".parse().expect("a day");
+    let owner = gonogo::release::Person::new("mira").expect("a name");
+    let waiver = gonogo::release::finding::waiver::Waiver::new("why".into(), owner, day);
+    let waiver = gonogo::release::finding::waiver::Waiver { rule: Some("GHSA-2".into()), ..waiver };
+    assert_eq!(
+        all.each_ref().map(|one| waiver.covers(one)),
+        [true, true, false, false, false, true, false, false]
+    );
+}
+
+#[test]
 fn the_same_demand_on_the_same_resource_is_one() {
     let all = [
         setting("checkov", "CKV_K8S_16", "/k8s/deployment.yaml:1", "Deployment.default.orders"),
@@ -233,14 +265,18 @@ fn the_fewest_fixes_are_told_with_what_they_are_worth() {
 /// Findings out of a few tools, rules, packages and places, so that many meet.
 fn some_finding() -> impl Strategy<Value = Finding> {
     let severity = proptest::sample::select(&Severity::ALL[..]);
-    (0..4_u8, 0..3_u8, 0..3_u8, 0..3_u8, 0..3_u8, severity).prop_map(
-        |(kind, tool, rule, place, more, severity)| {
+    let others = proptest::collection::vec(0..5_u8, 0..3);
+    (0..4_u8, 0..3_u8, 0..3_u8, 0..3_u8, 0..3_u8, severity, others).prop_map(
+        |(kind, tool, rule, place, more, severity, others)| {
             let tool = ["trivy", "checkov", "kubesec"][usize::from(tool)];
             let place = format!("f{place}:{more}");
             let one = match kind {
                 0 => {
                     let purl = ["", "pkg:npm/p@1", "pkg:pypi/p@1"][usize::from(more)];
-                    flaw(tool, &format!("CVE-{rule}"), "p", purl, ("1", "2"))
+                    let known = flaw(tool, &format!("CVE-{rule}"), "p", purl, ("1", "2"));
+                    let aliases =
+                        others.iter().map(|id| Clean::new(&format!("CVE-{id}"))).collect();
+                    Finding { aliases, ..known }
                 }
                 1 => {
                     let rule = ["CKV_K8S_16", "Privileged", "KSV012"][usize::from(rule)];

@@ -5,17 +5,19 @@ use std::fmt::Debug;
 use gonogo::journal::{Disk, Journal, Mode, reader};
 use gonogo::release::finding::limits::{Bound, Limits};
 use gonogo::release::finding::waiver::Waiver;
+use gonogo::release::finding::weigh::WaivedBy;
 use gonogo::release::finding::{FindingKind, Measure, Package};
+use gonogo::release::policy::PolicyChange;
 use gonogo::release::{
-    AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
-    CardRollout, Cause, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
-    EndpointCount, Epoch, Event, Evidence, Finding, FindingsPolicy, Finite, GateResult,
-    GateVerdict, Hold, Judgement, Latch, LatchedBy, Loss, MonitorPolicy, OnUnknown, Outcome,
-    Person, Plan, Policy, Principal, Reading, Rehearsal, ReleaseId, ReleaseResult, ReportFile,
-    ReportFormat, ReportState, ReportSummary, RestorePhase, RestoreReport, Revision, RolloutPolicy,
-    Rule, RuleVerdict, SecretName, Seen, Seq, ServiceSlot, Serving, SessionId, Severity, Slot,
-    SlotState, Stage, StageId, Start, Step, StepEnd, StepId, StepResult, Survey, TestCounts,
-    Timestamp, Touches, TrafficProof, Verdict, Via, Vote, Way,
+    AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLayer,
+    CardLine, CardRollout, Cause, Clean, Counted, DatabasePolicy, Deployed, DeploymentState,
+    Digest, EffectKey, EndpointCount, Epoch, Event, Evidence, Finding, FindingsPolicy, Finite,
+    GateResult, GateVerdict, Hold, Judgement, Latch, LatchedBy, Loss, MonitorPolicy, OnUnknown,
+    Outcome, Person, Plan, Policy, Principal, Reading, Rehearsal, ReleaseId, ReleaseResult,
+    ReportFile, ReportFormat, ReportState, ReportSummary, RestorePhase, RestoreReport, Revision,
+    RolloutPolicy, Rule, RuleVerdict, SecretName, Seen, Seq, ServiceSlot, Serving, SessionId,
+    Severity, Slot, SlotState, Stage, StageId, Start, Step, StepEnd, StepId, StepResult, Survey,
+    TestCounts, Timestamp, Touches, TrafficProof, Verdict, Via, Vote, Way,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
@@ -239,6 +241,18 @@ fn policy() -> Any<Policy> {
         .boxed()
 }
 
+fn policy_change() -> Any<Box<PolicyChange>> {
+    let words = (clean(), clean(), few(clean()), few(clean()));
+    (policy(), words, digest(), digest())
+        .prop_map(|(policy, (from, comment, loosened, tightened), before, after)| {
+            let findings = policy.findings;
+            let change =
+                PolicyChange { findings, from, comment, before, after, loosened, tightened };
+            Box::new(change)
+        })
+        .boxed()
+}
+
 fn latch() -> Any<Latch> {
     (revision(), few(clean()), clean())
         .prop_map(|(revision, images, reason)| Latch { revision, images, reason })
@@ -318,10 +332,19 @@ fn report() -> Any<ReportSummary> {
     let kinds = one_of(&[FindingKind::Other, FindingKind::Vulnerability, FindingKind::Secret]);
     let package = (clean(), of(clean()), of(clean()), of(clean()))
         .prop_map(|(name, purl, installed, fixed)| Package { name, purl, installed, fixed });
-    let more = (kinds, of(clean()), of(package.boxed()), of(clean()), of(clean()), of(digest()));
+    let more = (
+        kinds,
+        of(clean()),
+        of(package.boxed()),
+        of(clean()),
+        of(clean()),
+        of(digest()),
+        few(clean()),
+    );
     let finding = (known, more).prop_map(|(f, more)| Finding {
         tool: f.0,
         rule: f.1,
+        aliases: more.6,
         severity: f.2,
         original: f.3,
         title: f.4,
@@ -410,8 +433,25 @@ fn judgement() -> Any<Judgement> {
 fn card() -> Any<Card> {
     let rollout =
         (survey(), slot()).prop_map(|(survey, preview)| CardRollout { survey, preview }).boxed();
-    (of(rollout), few(card_line()), clean())
-        .prop_map(|(rollout, evidence, undo)| Card { rollout, evidence, undo })
+    let waived = (clean(), person(), any::<u32>()).prop_map(|(what, owner, count)| {
+        let until = "2026-12-31".parse().expect("a day");
+        WaivedBy { what, owner, until, count }
+    });
+    let counted = (counts(), counts(), any::<u32>(), few(waived.boxed()), of(clean())).prop_map(
+        |(new, all, fixed, waived, not_compared)| Counted { new, all, fixed, waived, not_compared },
+    );
+    let layer = (clean(), few(clean()), few(clean()))
+        .prop_map(|(name, proofs, unreported)| CardLayer { name, proofs, unreported });
+    let summed = (counted, few(layer.boxed()), few(clean()));
+    (of(rollout), few(card_line()), summed, clean())
+        .prop_map(|(rollout, evidence, (findings, layers, policy), undo)| Card {
+            rollout,
+            evidence,
+            findings,
+            layers,
+            policy,
+            undo,
+        })
         .boxed()
 }
 
@@ -593,6 +633,7 @@ fn late_event(kind: usize) -> Any<Event> {
         21 => few(step_id()).prop_map(|steps| Event::RetryOrdered { steps }).boxed(),
         22 => clean().prop_map(|comment| Event::HoldOverridden { comment }).boxed(),
         27 => waiver().prop_map(|waiver| Event::FindingWaived { waiver }).boxed(),
+        28 => policy_change().prop_map(|change| Event::PolicyChanged { change }).boxed(),
         23 => clean().prop_map(|comment| Event::AbortOrdered { comment }).boxed(),
         24 => result().prop_map(|result| Event::ReleaseEnded { result }).boxed(),
         26 => any::<u64>().prop_map(|bytes| Event::TailRepaired { bytes }).boxed(),

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use gonogo::release::finding::limits::Limits;
 use gonogo::release::finding::waiver::Waiver;
+use gonogo::release::policy::PolicyChange;
 use gonogo::release::{
-    AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLine,
-    CardRollout, Clean, DatabasePolicy, Deployed, DeploymentState, Digest, EffectKey,
-    EndpointCount, Epoch, Event, Evidence, Finding, FindingsPolicy, Finite, GateResult,
+    AfterRollback, ApprovalPolicy, Attempt, Backup, BackupId, BranchRule, BuiltIn, Card, CardLayer,
+    CardLine, CardRollout, Clean, Counted, DatabasePolicy, Deployed, DeploymentState, Digest,
+    EffectKey, EndpointCount, Epoch, Event, Evidence, Finding, FindingsPolicy, Finite, GateResult,
     GateVerdict, Hold, Judgement, Latch, LatchedBy, Loss, MonitorPolicy, OnUnknown, Outcome,
     Person, Plan, Policy, Principal, Reading, Rehearsal, ReleaseId, ReleaseResult, ReportFile,
     ReportFormat, ReportState, ReportSummary, RestorePhase, RestoreReport, Revision, RolloutPolicy,
@@ -18,7 +19,7 @@ use gonogo::release::{
 };
 
 /// How many kinds of events there are.
-pub(super) const KINDS: usize = 28;
+pub(super) const KINDS: usize = 29;
 
 /// The place of an event's kind. A new kind does not compile until it has a place here, a
 /// strategy in `arbitrary` and a line in a golden journal.
@@ -52,6 +53,7 @@ pub(super) fn kind(event: &Event) -> usize {
         Event::Notified { .. } => 25,
         Event::TailRepaired { .. } => 26,
         Event::FindingWaived { .. } => 27,
+        Event::PolicyChanged { .. } => 28,
     }
 }
 
@@ -180,6 +182,14 @@ fn policy() -> Policy {
     }
 }
 
+fn policy_change() -> PolicyChange {
+    let mut changed = policy();
+    changed.findings.limits.all.insert(Severity::High, 5);
+    let from = clean("/etc/gonogo/policy.yaml");
+    let change = PolicyChange::of(&policy(), &changed, from, clean("known, mended on Monday"));
+    change.expect("a change")
+}
+
 pub(super) fn person(name: &str) -> Person {
     Person::new(name).expect("a name")
 }
@@ -289,6 +299,13 @@ fn card() -> Card {
     Card {
         rollout: Some(CardRollout { survey: survey(), preview: Slot::Green }),
         evidence: vec![line],
+        findings: Counted { new: [(Severity::Medium, 2)].into(), ..Counted::default() },
+        layers: vec![CardLayer {
+            name: clean("code"),
+            proofs: vec![clean("code.gitleaks/gitleaks")],
+            unreported: vec![],
+        }],
+        policy: Vec::new(),
         undo: clean("traffic: switch back, no data loss (target 2 min)"),
     }
 }
@@ -403,6 +420,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
         }),
         own(Event::Held { hold: Hold::SwitchFailed { reason: clean("409 conflict") } }),
         by("carol@example.com", Event::FindingWaived { waiver: Box::new(waiver()) }),
+        by("carol@example.com", Event::PolicyChanged { change: Box::new(policy_change()) }),
         by("alice", Event::HoldOverridden { comment: clean("looked at it") }),
         by("alice", Event::SwitchOrdered { from: Some(Slot::Blue), to: Slot::Green }),
         own(Event::TrafficSwitched {
@@ -413,7 +431,7 @@ fn gate_and_switch() -> Vec<(Principal, Event)> {
         }),
         ended("switch", passed(90_000)),
         own(Event::StepStarted { step: step("monitor") }),
-        own(Event::EffectObserved { key: EffectKey::rule(Seq(32)), seen: done }),
+        own(Event::EffectObserved { key: EffectKey::rule(Seq(33)), seen: done }),
     ]
 }
 
@@ -447,6 +465,6 @@ fn back_and_restore() -> Vec<(Principal, Event)> {
         }),
         by("alice", Event::AbortOrdered { comment: clean("enough for tonight") }),
         own(Event::ReleaseEnded { result: ReleaseResult::RolledBack { reason } }),
-        own(Event::Notified { about: Seq(44), channels: 3, failed: vec![] }),
+        own(Event::Notified { about: Seq(45), channels: 3, failed: vec![] }),
     ]
 }

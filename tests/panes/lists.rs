@@ -19,6 +19,7 @@ fn report(tool: &str, state: ReportState, found: &[(Severity, &str)]) -> ReportS
     let finding = |(severity, rule): &(Severity, &str)| Finding {
         tool: Clean::new(tool),
         rule: Clean::new(rule),
+        aliases: Vec::new(),
         severity: *severity,
         original: None,
         title: Clean::new("a hole in the wall"),
@@ -44,7 +45,7 @@ fn report(tool: &str, state: ReportState, found: &[(Severity, &str)]) -> ReportS
     }
 }
 
-fn scanned() -> (Tale, StepId) {
+pub(super) fn scanned() -> (Tale, StepId) {
     let mut tale = Tale::started();
     let release = tale.snapshot().release;
     let steps = release.plan().expect("a plan").stages[0].steps.clone();
@@ -66,7 +67,15 @@ fn scanned() -> (Tale, StepId) {
 fn shown(tale: &Tale, ui: &mut Ui, keys: &str, size: (u16, u16)) -> String {
     let snapshot = tale.snapshot();
     for c in keys.chars() {
-        let key = if c == '\n' { crossterm::event::KeyCode::Enter.into() } else { key(c) };
+        let key = match c {
+            '\n' => crossterm::event::KeyCode::Enter.into(),
+            '\t' => crossterm::event::KeyCode::Tab.into(),
+            '\x1b' => crossterm::event::KeyCode::Esc.into(),
+            '→' => crossterm::event::KeyCode::Right.into(),
+            '↑' => crossterm::event::KeyCode::Up.into(),
+            '⌫' => crossterm::event::KeyCode::Backspace.into(),
+            c => key(c),
+        };
         on_key(ui, &snapshot, key);
     }
     ui.observe(&snapshot);
@@ -93,5 +102,40 @@ fn the_worst_finding_stands_first_and_nothing_unscanned_is_left_out_t12() {
         let few = shown(&tale, &mut ui, "gf/tool:gitleaks", size);
         assert!(few.contains("LOW-1"), "{few}");
         assert!(!few.contains("CVE-2026-1234  "), "{few}");
+    }
+}
+
+#[test]
+fn a_filter_is_chosen_in_a_form_and_is_the_words_that_can_be_typed() {
+    let (tale, _) = scanned();
+    for size in [(60, 16), (80, 24), (200, 60)] {
+        let mut ui = ui(&tale, size);
+        let open = shown(&tale, &mut ui, "gfF", size);
+        for words in ["(*) new", "( ) all", ">[ ] critical 1", "[ ] low 1", "[ ] gitleaks 1"] {
+            assert!(open.contains(words), "{words}\n{open}");
+        }
+        assert!(open.contains("[ ] code 2") && open.contains("none: all are shown"), "{open}");
+        let one = shown(&tale, &mut ui, " ", size);
+        assert!(
+            one.contains(">[x] critical 1") && one.contains("words: severity:critical"),
+            "{one}"
+        );
+        // What the other fields would show beside it is counted, too.
+        assert!(one.contains("[ ] gitleaks 0") && one.contains("[ ] code 1"), "{one}");
+        let two = shown(&tale, &mut ui, "→→→ \t ", size);
+        assert!(two.contains("severity:critical|low tool:gitleaks"), "{two}");
+        assert!(two.contains("shows 1"), "{two}");
+        let closed = shown(&tale, &mut ui, "\n", size);
+        assert!(closed.contains("only severity:critical|low"), "{closed}");
+        assert!(closed.contains("LOW-1") && !closed.contains("CVE-2026-1234"), "{closed}");
+        // What was typed is chosen in the form; leaving it changes nothing.
+        let again = shown(&tale, &mut ui, "F⌫", size);
+        assert!(again.contains("none: all are shown") && again.contains("shows 2"), "{again}");
+        let left = shown(&tale, &mut ui, "\x1b", size);
+        assert!(left.contains("only severity:critical|low"), "{left}");
+        let fixed = shown(&tale, &mut ui, "F↑→→→ ", size);
+        assert!(fixed.contains(">(*) fixed 0") && fixed.contains("shows 0"), "{fixed}");
+        let left = shown(&tale, &mut ui, "\x1b", size);
+        assert!(left.contains("LOW-1"), "{left}");
     }
 }

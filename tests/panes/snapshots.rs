@@ -23,6 +23,7 @@ fn screens() -> Vec<(&'static str, Tale, &'static str)> {
         ("held", Tale::held(), ""),
         ("timeline", Tale::rolled_back(), "gt"),
         ("findings", Tale::at_gate(), "gf"),
+        ("filter", lists::scanned().0, "gfF"),
         ("help", Tale::at_gate(), "?"),
     ]
 }

@@ -95,6 +95,7 @@ impl Tale {
             rollout: Some(CardRollout { survey, preview: Slot::Green }),
             evidence: vec![line],
             undo: Clean::new("switch back, 2 s"),
+            ..tale.release.card_so_far()
         };
         tale.tell(Event::GateOpened { stage, card: Box::new(card), digest: Digest::zero() });
         tale

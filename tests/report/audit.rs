@@ -1,9 +1,9 @@
 //! The audit passes what the core decided, and finds what was forged.
 
 use gonogo::release::{
-    Ask, Backup, BackupId, Clean, Digest, Epoch, Event, GateVerdict, INVARIANTS, Judgement, Loss,
-    Outcome, Principal, Reading, Record, ReportState, Restore, RestorePhase, RestoreReport, Seq,
-    StepEnd, StepResult, Verdict, Via, Vote,
+    Ask, Backup, BackupId, Card, Clean, Digest, Epoch, Event, GateVerdict, INVARIANTS, Judgement,
+    Loss, Outcome, Principal, Reading, Record, ReportState, Restore, RestorePhase, RestoreReport,
+    Seq, StepEnd, StepResult, Verdict, Via, Vote,
 };
 use gonogo::report::audit::{Breach, audit, verdicts};
 
@@ -108,7 +108,8 @@ fn i10_a_go_that_the_reports_do_not_give_is_found() {
             *of = report(ReportState::NotScanned { reason: Clean::new("no files") });
         }
     }
-    assert_eq!(ids(&audit(&all)), ["I10"]);
+    // The card still says what was there before, too.
+    assert_eq!(ids(&audit(&all)), ["I10", "I13"]);
     let breaches = forged("window_judged", |record| {
         if let Event::WindowJudged { verdicts, .. } = &mut record.event {
             verdicts[0].verdict = Verdict::unknown("?");
@@ -148,6 +149,24 @@ fn i13_i14_i16_only_enough_persons_approve_the_card_that_was_shown() {
 }
 
 #[test]
+fn i13_a_card_that_says_other_findings_or_layers_than_the_records_is_found() {
+    let doctored = |change: &dyn Fn(&mut Card)| {
+        forged("gate_opened", |record| {
+            if let Event::GateOpened { card, digest, .. } = &mut record.event {
+                change(card);
+                *digest = Digest::of(&serde_json::to_vec(card).expect("json"));
+            }
+        })
+        .into_iter()
+        .any(|breach| breach.what.as_str().contains("the card does not say what"))
+    };
+    assert!(!doctored(&|_| {}));
+    assert!(doctored(&|card| card.findings.fixed += 1));
+    assert!(doctored(&|card| card.layers.truncate(1)));
+    assert!(doctored(&|card| card.policy.push("nobody changed it".into())));
+}
+
+#[test]
 fn i18_a_restore_without_its_loss_or_a_verified_backup_is_found() {
     let mut all = records(&restored());
     for record in &mut all {
@@ -162,8 +181,9 @@ fn i18_a_restore_without_its_loss_or_a_verified_backup_is_found() {
         }
     }
     let breaches = audit(&all);
-    assert_eq!(ids(&breaches), ["I18"]);
-    assert_eq!(breaches.len(), 2);
+    // The card says besides that the backup is verified.
+    assert_eq!(ids(&breaches), ["I13", "I18"]);
+    assert_eq!(breaches.len(), 3);
 }
 
 #[test]

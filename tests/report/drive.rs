@@ -166,7 +166,8 @@ impl Drive {
 
     pub(super) fn draw_card(&mut self) {
         let key = self.owed(|effect| matches!(effect, Effect::DrawUpCard { .. }));
-        self.answer(&key, Outcome::CardDrawn(Box::new(card())));
+        let drawn = self.release.card_so_far();
+        self.answer(&key, Outcome::CardDrawn(Box::new(Card { rollout: card().rollout, ..drawn })));
     }
 
     pub(super) fn ask(&mut self, who: &str, ask: Ask) {
@@ -251,7 +252,12 @@ pub(super) fn card() -> Card {
         verdict: Verdict::Pass,
     }];
     let rollout = Some(CardRollout { survey, preview: Slot::Green });
-    Card { rollout, evidence, undo: Clean::new("switch back to BLUE, ~2 s, no data loss") }
+    Card {
+        rollout,
+        evidence,
+        undo: Clean::new("switch back to BLUE, ~2 s, no data loss"),
+        ..Release::new(ReleaseId::new("r-1").expect("a name")).card_so_far()
+    }
 }
 
 pub(super) fn report(state: ReportState) -> ReportSummary {

@@ -140,9 +140,19 @@ fn of_operators() -> Vec<Event> {
                 )
             }),
         },
+        Event::PolicyChanged { change: Box::new(policy_change()) },
         Event::HoldOverridden { comment: why() },
         Event::AbortOrdered { comment: Clean::default() },
     ]
+}
+
+fn policy_change() -> gonogo::release::policy::PolicyChange {
+    let own = super::drive::policy();
+    let mut changed = own.clone();
+    changed.findings.limits.all.insert(gonogo::release::Severity::Low, 9);
+    let change =
+        gonogo::release::policy::PolicyChange::of(&own, &changed, Clean::new("a file"), why());
+    change.expect("a change")
 }
 
 fn of_ends() -> Vec<Event> {
@@ -191,7 +201,7 @@ fn is_a_sentence(text: &Clean, of: &str) {
 fn every_event_has_a_sentence_in_every_order_of_things() {
     let events = one_of_each();
     let kinds: BTreeSet<&str> = events.iter().map(Event::kind).collect();
-    assert_eq!(kinds.len(), 28, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 29, "one of each kind: {kinds:?}");
     // Each on a release of which nothing is known, by gonogo; then all in a row, by a person.
     let mut whole = Release::new(ReleaseId::new("r-1").expect("a name"));
     let mut drive = Drive::new();

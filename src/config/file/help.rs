@@ -92,7 +92,7 @@ fn unit(key: &str) -> (&'static str, &'static str) {
 }
 
 /// The nearest of the names that fit, or all of them.
-fn names_help(found: &str, expected: &[&str]) -> String {
+pub(super) fn names_help(found: &str, expected: &[&str]) -> String {
     let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
     let nearest = expected.iter().min_by_key(distance);
     let near = nearest.filter(|name| {

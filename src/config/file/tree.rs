@@ -85,6 +85,14 @@ impl Node {
         }
     }
 
+    /// The key `name`, if this is a map that has it.
+    pub(super) fn key(&self, name: &str) -> Option<&Key> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().map(|(key, _)| key).find(|key| key.text == name),
+            _ => None,
+        }
+    }
+
     /// One line about the value, for people.
     pub(super) fn summary(&self) -> Clean {
         let text = match &self.value {
@@ -193,6 +201,11 @@ impl Path {
         let mut segments = self.0.clone();
         segments.push(segment);
         Self(segments)
+    }
+
+    /// The way to the key `name` of the map that it leads to.
+    pub(super) fn with_key(&self, name: &str) -> Self {
+        self.with(Segment::Key(name.to_owned()))
     }
 
     /// The last key, for examples in help texts.

@@ -4,7 +4,8 @@ use jiff::tz::TimeZone;
 
 use super::{Future, permit};
 use crate::release::finding::waiver::Waiver;
-use crate::release::{Ask, Command, Event, Person, Principal, Refusal, Seq, StepId, Vote};
+use crate::release::policy::PolicyChange;
+use crate::release::{Ask, Clean, Command, Event, Person, Principal, Refusal, Seq, StepId, Vote};
 
 pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal> {
     let Command { by, seen, ask } = command;
@@ -39,7 +40,7 @@ pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal
             // Never stale, never armed: the way back is one key (DESIGN section 6).
             if let Some(to) = future.release.rollout.from {
                 let reason = if comment.as_str().is_empty() {
-                    crate::release::Clean::new(&format!("by hand, {}", by.person))
+                    Clean::new(&format!("by hand, {}", by.person))
                 } else {
                     comment
                 };
@@ -49,6 +50,13 @@ pub(super) fn asked(future: &mut Future, command: Command) -> Result<(), Refusal
         Ask::Waive { waiver } => {
             may_this_person_waive(future, &by.person, &waiver)?;
             future.push_by(&by, Event::FindingWaived { waiver });
+        }
+        Ask::ChangePolicy { policy, from, comment } => {
+            may_this_person_change_policy(future, &by.person, &comment)?;
+            let Some(own) = future.release.policy() else { return Err(Refusal::NotStarted) };
+            let change = PolicyChange::of(own, &policy, from, comment);
+            let change = Box::new(change.map_err(|why| Refusal::not_now(&why))?);
+            future.push_by(&by, Event::PolicyChanged { change });
         }
         Ask::Restore { backup } => {
             future.push_by(&by, Event::RestoreOrdered { backup, undo: false });
@@ -103,19 +111,35 @@ fn may_this_person_waive(future: &Future, person: &Person, waiver: &Waiver) -> R
     if waiver.is_expired(future.at.wall.to_zoned(TimeZone::UTC).date()) {
         return no(&format!("{} is past, and a waiver holds until a day", waiver.until));
     }
-    let Some(policy) = future.release.policy() else { return Ok(()) };
-    let approvers = &policy.approval.approvers;
-    if !approvers.is_empty() && !approvers.contains(person) {
-        return no("the policy does not name them as an approver");
-    }
-    let requester = future.release.started_by.as_ref() == Some(person);
-    if requester && !policy.approval.requester_may_approve {
-        return no("they started this release, and the policy wants somebody else");
-    }
-    Ok(())
+    may_decide(future, person).map_or(Ok(()), no)
 }
 
-fn vote(future: &mut Future, by: &Principal, vote: Vote, comment: crate::release::Clean) {
+/// To change what the findings are judged by is to decide, too.
+fn may_this_person_change_policy(
+    future: &Future,
+    person: &Person,
+    comment: &Clean,
+) -> Result<(), Refusal> {
+    let why = match may_decide(future, person) {
+        None if comment.as_str().trim().is_empty() => "they do not say why; it is recorded",
+        None => return Ok(()),
+        Some(why) => why,
+    };
+    Err(Refusal::MayNotChangePolicy { who: person.clone(), why: why.into() })
+}
+
+/// Why a person may not decide what counts in this release; none where they may.
+fn may_decide(future: &Future, person: &Person) -> Option<&'static str> {
+    let approval = &future.release.policy()?.approval;
+    let requester = future.release.started_by.as_ref() == Some(person);
+    if !approval.approvers.is_empty() && !approval.approvers.contains(person) {
+        return Some("the policy does not name them as an approver");
+    }
+    (requester && !approval.requester_may_approve)
+        .then_some("they started this release, and the policy wants somebody else")
+}
+
+fn vote(future: &mut Future, by: &Principal, vote: Vote, comment: Clean) {
     let Some(gate) = &future.release.gate else { return };
     let (stage, card) = (gate.stage.clone(), gate.digest.clone());
     // What the votes come to is a rule's business: a break may come between the two.

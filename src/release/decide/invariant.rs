@@ -3,10 +3,12 @@
 //! a breach (I30); the audit of a finished journal looks again.
 
 use crate::release::finding::waiver::Waiver;
+use crate::release::policy::PolicyChange;
 use crate::release::{
     BuiltIn, Card, Clean, Digest, EffectKey, Epoch, Event, GateInput, GateResult, GateVerdict,
-    Judgement, Person, Record, Release, Restore, RestorePhase, Slot, StageId, StepEnd, StepId,
-    StepResult, StepState, StepStatus, Verdict, Via, Vote, Way, card_verdict, judge, judge_window,
+    Judgement, Person, Policy, Record, Release, Restore, RestorePhase, Slot, StageId, StepEnd,
+    StepId, StepResult, StepState, StepStatus, Verdict, Via, Vote, Way, card_verdict, judge,
+    judge_window,
 };
 
 /// The invariants that [`broken`] looks at, and what each says.
@@ -66,6 +68,7 @@ pub fn broken(before: &Release, record: &Record) -> Vec<Wrong> {
             .flatten()
             .collect()
         }
+        Event::PolicyChanged { change } => policy_changed(before, record, change),
         Event::RestoreOrdered { backup, undo } => {
             let known = before.backups.iter().find(|known| &known.id == backup);
             let verified = *undo || known.is_some_and(|known| known.verified);
@@ -211,6 +214,22 @@ fn stage_judged(before: &Release, stage: &StageId, judgement: &Judgement) -> Vec
     all
 }
 
+/// What a changed policy counts for follows from the two policies, and from nothing else.
+fn policy_changed(before: &Release, record: &Record, change: &PolicyChange) -> Vec<Wrong> {
+    let Some(policy) = before.policy() else { return Vec::new() };
+    let changed = Policy { findings: change.findings.clone(), ..policy.clone() };
+    let (from, comment) = (change.from.clone(), change.comment.clone());
+    let again = PolicyChange::of(policy, &changed, from, comment);
+    let person = is_a_person(before, record.by.via);
+    [
+        wrong("I16", person, "a policy changed that no person changed"),
+        wrong("I10", again.as_ref() == Ok(change), "the policy's change is not what it says"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 fn gate_opened(before: &Release, card: &Card, digest: &Digest) -> Vec<Wrong> {
     let Some(start) = before.start.as_deref() else { return Vec::new() };
     let verdict = card_verdict(card, &start.latches, &start.revision);
@@ -219,7 +238,9 @@ fn gate_opened(before: &Release, card: &Card, digest: &Digest) -> Vec<Wrong> {
         Verdict::Fail { reason } | Verdict::Unknown { reason } => reason.to_string(),
     };
     let bytes = serde_json::to_vec(card).unwrap_or_default();
+    let records = Card { rollout: card.rollout.clone(), ..before.card_so_far() };
     [
+        wrong("I13", *card == records, "the card does not say what the records say"),
         wrong("I10", verdict.is_pass(), format!("the gate opened over a bad card: {why}")),
         wrong("I13", Digest::of(&bytes) == *digest, "the card is not the one its digest names"),
     ]

@@ -2,10 +2,11 @@
 //! promise what the engine refuses.
 
 use crate::release::finding::waiver::Waiver;
+use crate::release::policy::PolicyChange;
 use crate::release::state::{Doubt, StepStatus};
 use crate::release::{
-    Ask, BackupId, Clean, EffectKey, GateResult, Hold, Refusal, Release, ReleaseResult, Slot, Vote,
-    Way,
+    Ask, BackupId, Clean, EffectKey, GateResult, Hold, Policy, Refusal, Release, ReleaseResult,
+    Slot, Vote, Way,
 };
 
 /// Whether `ask` makes sense for the release as it stands. Who asks is looked at later.
@@ -21,6 +22,7 @@ pub fn permit(release: &Release, ask: &Ask) -> Result<(), Refusal> {
         Ask::Switch { to } => may_switch(release, *to),
         Ask::RollBack { .. } => may_roll_back(release),
         Ask::Waive { waiver } => may_waive(release, waiver),
+        Ask::ChangePolicy { policy, .. } => may_change_policy(release, policy),
         Ask::Restore { backup } => may_restore(release, backup),
         Ask::UndoRestore => may_undo_restore(release),
     }
@@ -170,6 +172,16 @@ fn may_waive(release: &Release, waiver: &Waiver) -> Result<(), Refusal> {
         return Err(Refusal::not_now("the release is rolled back: nothing is judged any more"));
     }
     Ok(())
+}
+
+fn may_change_policy(release: &Release, changed: &Policy) -> Result<(), Refusal> {
+    not_ended(release)?;
+    if release.rollout.rolled_back_ms.is_some() {
+        return Err(Refusal::not_now("the release is rolled back: nothing is judged any more"));
+    }
+    let Some(policy) = release.policy() else { return Err(Refusal::NotStarted) };
+    let change = PolicyChange::of(policy, changed, Clean::default(), Clean::default());
+    change.map(drop).map_err(|why| Refusal::not_now(&why))
 }
 
 fn may_restore(release: &Release, backup: &BackupId) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! What reports may hold, as data: limits for every report, for those of a tool, of a step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,8 @@ impl Limits {
 }
 
 impl Which {
-    fn key(self) -> &'static str {
+    /// Its key in a policy.
+    pub fn key(self) -> &'static str {
         match self {
             Self::All => "all",
             Self::New => "new",
@@ -125,17 +126,52 @@ impl FindingsPolicy {
         tool: &str,
         severity: Severity,
     ) -> Option<u32> {
-        let layers = [self.steps.get(step), self.of_tool(tool), Some(&self.limits)];
-        let own = layers.into_iter().flatten().find_map(|limits| limits.of(which).get(&severity));
+        self.effective(which, Some(step), Some(tool), severity)
+    }
+
+    /// As [`Self::limit`], also of reports that no step or no tool is named for.
+    pub(in crate::release) fn effective(
+        &self,
+        which: Which,
+        step: Option<&StepId>,
+        tool: Option<&str>,
+        severity: Severity,
+    ) -> Option<u32> {
+        let own = self.layers(step, tool).into_iter().filter_map(|(limits, _)| limits);
+        let own = own.into_iter().find_map(|limits| limits.of(which).get(&severity));
         let besides = self.besides.as_deref();
-        let besides = besides.and_then(|besides| besides.limit(which, step, tool, severity));
+        let besides = besides.and_then(|besides| besides.effective(which, step, tool, severity));
         own.copied().into_iter().chain(besides).min()
+    }
+
+    /// The limits from the narrowest to the general ones; whether their measures must be given.
+    fn layers(&self, step: Option<&StepId>, tool: Option<&str>) -> [(Option<&Limits>, bool); 3] {
+        let of_step = step.and_then(|step| self.steps.get(step));
+        let of_tool = tool.and_then(|tool| self.of_tool(tool));
+        [(of_step, true), (of_tool, true), (Some(&self.limits), false)]
+    }
+
+    /// The tools and steps that are named, also by the revision under release.
+    pub(in crate::release) fn named(
+        &self,
+        tools: &mut BTreeSet<String>,
+        steps: &mut BTreeSet<StepId>,
+    ) {
+        tools.extend(self.tools.keys().map(|tool| tool.to_ascii_lowercase()));
+        steps.extend(self.steps.keys().cloned());
+        if let Some(besides) = &self.besides {
+            besides.named(tools, steps);
+        }
     }
 
     /// Every bound that the report of `tool` in `step` is held against.
     pub fn bounds(&self, step: &StepId, tool: &str) -> Vec<Held> {
-        let layers =
-            [(self.steps.get(step), true), (self.of_tool(tool), true), (Some(&self.limits), false)];
+        self.held(Some(step), Some(tool))
+    }
+
+    /// As [`Self::bounds`], also of reports that no step or no tool is named for.
+    pub(in crate::release) fn held(&self, step: Option<&StepId>, tool: Option<&str>) -> Vec<Held> {
+        let layers = self.layers(step, tool);
         let mut all: BTreeMap<Measure, Held> = BTreeMap::new();
         for (limits, required) in layers {
             for (measure, bound) in limits.iter().flat_map(|limits| &limits.measures) {
@@ -143,7 +179,7 @@ impl FindingsPolicy {
                 all.entry(measure).or_insert(Held { measure, bound, required });
             }
         }
-        let besides = self.besides.iter().flat_map(|besides| besides.bounds(step, tool));
+        let besides = self.besides.iter().flat_map(|besides| besides.held(step, tool));
         all.into_values().chain(besides).collect()
     }
 

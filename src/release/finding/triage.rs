@@ -14,4 +14,4 @@ pub use diff::{Diff, Status, diff, diff_keys};
 pub use family::{FAMILIES, Family};
 pub use fold::{Group, fold};
 pub use remedy::{Remedy, smallest};
-pub use vex::{Statement, Statements};
+pub use vex::{Settlement, Statement, Statements, read_waived_note, waived_note};

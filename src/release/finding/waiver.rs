@@ -17,7 +17,8 @@ pub struct Waiver {
     /// The tool's name, in any case of letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<Clean>,
-    /// The tool's name for it: `CVE-2023-45853`, `generic-api-key`.
+    /// The tool's name for it, or another number of the same flaw: `CVE-2023-45853`,
+    /// `generic-api-key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<Clean>,
     /// Exactly this finding, wherever its line moves.
@@ -31,11 +32,49 @@ pub struct Waiver {
     pub package: Option<Clean>,
     /// Why it may stay.
     pub reason: Clean,
+    /// Why a vulnerability does no harm here, in OpenVEX's word for it. Without it the waiver says
+    /// that the finding is lived with, not that it does no harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub justification: Option<Justification>,
     /// Who answers for it.
     pub owner: Person,
     /// The last day on which it holds, in UTC: `2026-12-31`.
     #[schemars(with = "String")]
     pub until: Date,
+}
+
+/// Why a vulnerability does no harm, in the words of OpenVEX.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Justification {
+    ComponentNotPresent,
+    VulnerableCodeNotPresent,
+    VulnerableCodeNotInExecutePath,
+    VulnerableCodeCannotBeControlledByAdversary,
+    InlineMitigationsAlreadyExist,
+}
+
+impl Justification {
+    pub const ALL: [Self; 5] = [
+        Self::ComponentNotPresent,
+        Self::VulnerableCodeNotPresent,
+        Self::VulnerableCodeNotInExecutePath,
+        Self::VulnerableCodeCannotBeControlledByAdversary,
+        Self::InlineMitigationsAlreadyExist,
+    ];
+
+    /// As OpenVEX and a policy write it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::ComponentNotPresent => "component_not_present",
+            Self::VulnerableCodeNotPresent => "vulnerable_code_not_present",
+            Self::VulnerableCodeNotInExecutePath => "vulnerable_code_not_in_execute_path",
+            Self::VulnerableCodeCannotBeControlledByAdversary => {
+                "vulnerable_code_cannot_be_controlled_by_adversary"
+            }
+            Self::InlineMitigationsAlreadyExist => "inline_mitigations_already_exist",
+        }
+    }
 }
 
 impl Waiver {
@@ -48,6 +87,7 @@ impl Waiver {
             location: None,
             package: None,
             reason,
+            justification: None,
             owner,
             until,
         }
@@ -84,7 +124,7 @@ impl Waiver {
     /// Whether it names this finding, whatever the day.
     pub fn covers(&self, finding: &Finding) -> bool {
         let tool = |tool: &Clean| tool.as_str().eq_ignore_ascii_case(finding.tool.as_str());
-        let rule = |rule: &Clean| fits(rule.as_str(), finding.rule.as_str());
+        let rule = |rule: &Clean| finding.ids().any(|id| fits(rule.as_str(), id.as_str()));
         let place = |glob: &Clean| {
             let place = finding.location.as_str();
             fits(glob.as_str(), place) || fits(glob.as_str(), without_line(place))
@@ -177,6 +217,7 @@ mod tests {
             location: None,
             package: None,
             reason: "not reachable".into(),
+            justification: None,
             owner: Person::new("mira").expect("a name"),
             until: "2026-12-31".parse().expect("a day"),
         }

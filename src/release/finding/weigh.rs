@@ -226,6 +226,7 @@ mod tests {
             location: None,
             package: None,
             reason: "known".into(),
+            justification: None,
             owner: Person::new("mira").expect("a name"),
             until: until.parse().expect("a day"),
         }

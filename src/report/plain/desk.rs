@@ -387,6 +387,7 @@ impl Desk {
             Word::Restore => self.restore(rest),
             Word::UndoRestore => self.undo_restore(),
             Word::Waive => self.waive(rest),
+            Word::Policy => self.policy(&comment),
             Word::Arm => self.arm(),
             Word::Disarm => {
                 self.armed_until_ms = None;

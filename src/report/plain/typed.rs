@@ -15,6 +15,7 @@ pub(super) enum Word {
     Restore,
     UndoRestore,
     Waive,
+    Policy,
     Abort,
     Arm,
     Disarm,
@@ -32,7 +33,7 @@ pub(super) enum Word {
 }
 
 /// Every word: how it is typed, and what it does.
-pub(super) const WORDS: [(Word, &str, &str); 24] = [
+pub(super) const WORDS: [(Word, &str, &str); 25] = [
     (Word::Approve, "approve COMMENT", "vote go at the open gate"),
     (Word::Reject, "reject REASON", "vote no-go; it ends the release"),
     (Word::Defer, "defer COMMENT", "say not now; the gate stays open"),
@@ -43,6 +44,7 @@ pub(super) const WORDS: [(Word, &str, &str); 24] = [
     (Word::Restore, "restore", "replace the database by a backup; a word is typed"),
     (Word::UndoRestore, "undo restore", "swap back to the database of before"),
     (Word::Waive, "waive RULE DAY REASON", "let the findings of a rule not count until a day"),
+    (Word::Policy, "policy REASON", "how to judge by a policy that changed since the start"),
     (Word::Abort, "abort REASON", "end the release before any switch"),
     (Word::Arm, "arm", "make approve, switch, restore and override live for 10 min"),
     (Word::Disarm, "disarm", "only look, and roll back"),
@@ -73,6 +75,7 @@ impl Word {
             Ask::Restore { .. } => Self::Restore,
             Ask::UndoRestore => Self::UndoRestore,
             Ask::Waive { .. } => Self::Waive,
+            Ask::ChangePolicy { .. } => Self::Policy,
             Ask::Abort { .. } => Self::Abort,
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::span::{bytes, utc};
-use crate::release::finding::waiver::Waiver;
+use crate::release::finding::waiver::{Justification, Waiver};
 use crate::release::{
     Ask, Backup, BackupId, Clean, Digest, Release, ReleaseId, RestorePhase, ServiceSlot, Slot,
 };
@@ -30,6 +30,7 @@ pub fn calls(release: &Release, database: &str, ask: &Ask) -> Vec<Clean> {
             None => shell(format!("gonogo restore --undo --release {id}")),
         },
         Ask::Waive { waiver } => shell(waive_call(id, waiver)),
+        Ask::ChangePolicy { comment, .. } => shell(policy_call(id, comment)),
         Ask::Retry => shell(format!("gonogo retry {id}")),
         Ask::Approve { comment }
         | Ask::Reject { comment }
@@ -66,12 +67,19 @@ pub fn waive_call(id: &ReleaseId, waiver: &Waiver) -> String {
         ("location", waiver.location.as_ref().map(Clean::as_str)),
         ("package", waiver.package.as_ref().map(Clean::as_str)),
         ("reason", Some(waiver.reason.as_str())),
+        ("justification", waiver.justification.map(Justification::key)),
         ("owner", Some(waiver.owner.as_str())),
     ] {
         words.extend(value.map(|value| format!("--{flag} {}", quoted(value))));
     }
     words.push(format!("--until {}", waiver.until));
     words.join(" ")
+}
+
+/// The command that brings this machine's changed policy into a release.
+pub fn policy_call(id: &ReleaseId, comment: &Clean) -> String {
+    let comment = if comment.is_empty() { " --comment REASON".to_owned() } else { with(comment) };
+    format!("gonogo policy {id}{comment}")
 }
 
 /// What the guarded patches carry besides, known only when they are sent.
@@ -210,6 +218,7 @@ pub fn needs_arming(ask: &Ask) -> bool {
         | Ask::Restore { .. }
         | Ask::UndoRestore
         | Ask::Waive { .. }
+        | Ask::ChangePolicy { .. }
         | Ask::Override { .. } => true,
         Ask::Reject { .. }
         | Ask::Defer { .. }

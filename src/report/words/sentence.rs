@@ -64,6 +64,14 @@ fn of_event(record: &Record, release: &Release) -> String {
             waiver.owner,
             waiver.reason
         ),
+        Event::PolicyChanged { change } => {
+            let (before, after) = (change.before.short(), change.after.short());
+            let (words, from, why) = (change.words(), &change.from, &change.comment);
+            format!(
+                "{who} changed the findings gates, policy {before} → {after} from {from}; {words}; \
+                 why: {why}"
+            )
+        }
         Event::AbortOrdered { comment } => format!("release aborted by {who}: {}", said(comment)),
         Event::ReleaseEnded { result } => ended(record, release, result),
         Event::Notified { about, channels, failed } => notified(about.0, *channels, failed),

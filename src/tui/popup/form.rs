@@ -102,7 +102,9 @@ pub(super) fn under(popup: &Popup) -> Option<Screen> {
         | Popup::Palette { .. }
         | Popup::Reason { .. }
         | Popup::Waive(_)
+        | Popup::Policy(_)
         | Popup::Raw { .. }
+        | Popup::Filter(_)
         | Popup::Line { .. } => None,
     }
 }

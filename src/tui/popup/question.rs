@@ -19,6 +19,8 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
         Popup::Confirm { ask, .. } => confirm(view, ask),
         Popup::Reason { action, input } => reason(view, *action, input),
         Popup::Waive(form) => form.lines(),
+        Popup::Filter(form) => form.lines(usize::from(COLUMNS.min(area.width)).saturating_sub(2)),
+        Popup::Policy(form) => form.lines(),
         _ => return,
     };
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(2);

@@ -1,12 +1,14 @@
 //! The findings: what is new in this release, why it matters, and what was not looked at.
 
+mod facets;
 mod sift;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-pub(in crate::tui) use self::sift::{Findings, Wanted};
-use self::sift::{GroupBy, Row, Sight, SortBy};
+pub(in crate::tui) use self::facets::{Facet, Facets, toggled};
+pub(in crate::tui) use self::sift::{Findings, Sight, Wanted};
+use self::sift::{GroupBy, Row, SortBy};
 use super::{Rows, split, within};
 use crate::engine::handle::Snapshot;
 use crate::release::finding::waiver::Waiver;
@@ -297,6 +299,10 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         .map_or(String::new(), |own| format!(", {own} in the words of {}", finding.tool));
     say(role(finding.severity), &format!("{}{original}", finding.severity.word()));
     say(Role::Strong, &format!("{}: {}", finding.rule, finding.title));
+    if !finding.aliases.is_empty() {
+        let others: Vec<&str> = finding.aliases.iter().map(Clean::as_str).collect();
+        say(Role::Dim, &format!("also known as {}", others.join(", ")));
+    }
     say(Role::Text, finding.location.as_str());
     if let Some(fix) = fix_of(finding) {
         say(Role::Done, &format!("fix: {fix}"));

@@ -1,17 +1,15 @@
 //! The gate: what changes, on which evidence, how to get back, who decides until when. The vote
 //! stands under it, and is for this card and no other.
 
-use std::collections::BTreeMap;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{WIDE, beyond, heading, sheet, told};
 use crate::release::{
-    ApprovalPolicy, BuiltIn, CardLine, Clean, Gate, GateResult, LAYERS, Person, Release,
-    ReportState, Severity, Slot, Step, Verdict, Vote,
+    ApprovalPolicy, BuiltIn, Card, CardLine, Clean, Gate, GateResult, Person, Release, ReportState,
+    Slot, Step, Verdict, Vote,
 };
-use crate::report::words;
+use crate::report::words::{self, Point, Tone};
 use crate::tui::draw::View;
 use crate::tui::pen::{Strip, wrap};
 use crate::tui::theme::Role;
@@ -246,7 +244,8 @@ fn change(view: &View<'_>, columns: usize) -> Vec<Strip> {
     }
     lines.extend(images(view, to, "is replaced", columns));
     lines.extend(new_images(release, to, columns));
-    let migrations = evidence_of(release).into_iter().find(|line| line.what == "migrations".into());
+    let migrations =
+        release.card().evidence.into_iter().find(|line| line.what == "migrations".into());
     let text = migrations.map_or(Clean::new("not recorded"), |line| line.value);
     lines.extend(told("migrations", Role::Text, text.as_str(), columns));
     lines.extend(told("shared", Role::Dim, "objects of both slots: not recorded", columns));
@@ -347,14 +346,6 @@ fn afterwards(view: &View<'_>, columns: usize) -> Vec<Strip> {
     lines
 }
 
-/// The card's own lines once there is a card: it is frozen, whatever runs meanwhile.
-fn evidence_of(release: &Release) -> Vec<CardLine> {
-    match &release.gate {
-        Some(gate) => gate.card.evidence.clone(),
-        None => release.evidence_so_far(),
-    }
-}
-
 /// What kind of check a line is about: tests, scans, or what gonogo found itself.
 fn kind(release: &Release, line: &CardLine) -> (usize, bool) {
     let step = release
@@ -370,7 +361,7 @@ fn kind(release: &Release, line: &CardLine) -> (usize, bool) {
 
 /// The evidence in one line.
 fn summary(release: &Release) -> (Role, String) {
-    let all = evidence_of(release);
+    let all = release.card().evidence;
     let bad = all.iter().filter(|line| !line.verdict.is_pass()).count();
     let checks = words::plural(all.len() as u64, "check");
     let so_far = if release.gate.is_none() { " so far" } else { "" };
@@ -385,7 +376,8 @@ fn summary(release: &Release) -> (Role, String) {
 
 fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
-    let all = evidence_of(release);
+    let card = release.card();
+    let all = &card.evidence;
     let mut lines = Vec::new();
     // Many scans must not push out of sight how to get back.
     for (number, group) in [(0, "Tests"), (2, "Database, staging, and the rest"), (1, "Scans")] {
@@ -399,62 +391,39 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
             lines.extend(evidence_line(line, kind(release, line).1, columns));
         }
     }
-    lines.extend(findings(release, columns));
-    lines.extend(layers(release, columns));
+    lines.extend(findings(&card, columns));
+    lines.extend(layers(&card, columns));
     let text = format!("   {:<30} ", "staging metrics");
     lines.push(Strip::of(Role::Dim, text).put(Role::Dim, "not recorded"));
     lines
 }
 
 /// What is new, what is waived until when, what was not scanned.
-fn findings(release: &Release, columns: usize) -> Vec<Strip> {
-    let counted = release.counted();
-    let words = |counts: &BTreeMap<Severity, u32>| {
-        let some = counts.iter().filter(|(_, count)| **count > 0);
-        let some: Vec<String> =
-            some.map(|(severity, count)| format!("{count} {}", severity.word())).collect();
-        if some.is_empty() { "none".to_owned() } else { some.join(", ") }
-    };
-    let (new, all) = (words(&counted.new), words(&counted.all));
-    let role = if new == "none" { Role::Text } else { Role::Warn };
+fn findings(card: &Card, columns: usize) -> Vec<Strip> {
     let mut lines = vec![heading("Findings")];
-    let why = counted.not_compared.map_or(String::new(), |why| format!(" ({why})"));
-    lines.extend(told("new", role, &format!("{new}{why}"), columns));
-    lines.extend(told("all", Role::Text, &format!("{all}; {} fixed", counted.fixed), columns));
-    for by in &counted.waived {
-        let text = format!("{} {} until {}, {} answers", by.count, by.what, by.until, by.owner);
-        lines.extend(told("waived", Role::Warn, &text, columns));
-    }
-    for line in evidence_of(release)
-        .iter()
-        .filter(|line| !line.verdict.is_pass() || line.value.as_str().starts_with("skipped"))
-    {
-        let text = format!("{}: {}", line.what, line.value);
-        lines.extend(told("not scanned", Role::Warn, &text, columns));
+    for Point { tone, about, text } in words::findings_points(card) {
+        let role = if tone == Tone::Warn { Role::Warn } else { Role::Text };
+        lines.extend(told(&about, role, &text, columns));
     }
     lines
 }
 
 /// Which layers of defence somebody has looked at in this release.
-fn layers(release: &Release, columns: usize) -> Vec<Strip> {
+fn layers(card: &Card, columns: usize) -> Vec<Strip> {
     let mut lines = vec![heading("Security layers")];
-    for layer in &LAYERS {
-        let proofs = layer.proofs(release);
-        let proofs = proofs.iter().map(Clean::as_str).collect::<Vec<_>>().join(", ");
-        let unreported = layer.unreported(release).join(", ");
-        let (glyph, role, text) = match (proofs.is_empty(), unreported.is_empty()) {
-            (false, _) => ("✔", Role::Done, format!("proven by {proofs}")),
-            (true, false) => ("▲", Role::Warn, format!("by exit code alone: {unreported}")),
-            (true, true) => ("▲", Role::Warn, "not looked at".to_owned()),
+    for Point { tone, about, text } in words::layer_points(card) {
+        let (glyph, role, dim) = match tone {
+            Tone::Good | Tone::Plain => ("✔", Role::Done, Role::Dim),
+            Tone::Warn => ("▲", Role::Warn, Role::Warn),
         };
         let text = wrap(&text, columns.saturating_sub(28));
         for (at, line) in text.iter().enumerate() {
             let head = if at == 0 {
-                Strip::of(role, format!(" {glyph} ")).put(Role::Text, format!("{:<23}", layer.name))
+                Strip::of(role, format!(" {glyph} ")).put(Role::Text, format!("{about:<23}"))
             } else {
                 Strip::of(role, " ".repeat(26))
             };
-            lines.push(head.put(if proofs.is_empty() { Role::Warn } else { Role::Dim }, line));
+            lines.push(head.put(dim, line));
         }
     }
     lines

@@ -1,19 +1,11 @@
 //! The decision card and the consolidated report.
 
 use super::{Done, because, passed, site};
-use crate::release::{
-    BuiltInJob, Card, CardLine, CardRollout, Clean, EffectKey, Outcome, Serving, Slot, Verdict,
-};
+use crate::release::{BuiltInJob, Card, CardRollout, EffectKey, Outcome, Serving, Slot, Verdict};
 use crate::world::{World, disk};
 
 /// Surveys what serves and draws up the card.
-pub(super) async fn draw_up(
-    world: &World,
-    evidence: Vec<CardLine>,
-    undo: Clean,
-    switches: bool,
-) -> Outcome {
-    let mut rollout = None;
+pub(super) async fn draw_up(world: &World, mut card: Box<Card>, switches: bool) -> Outcome {
     if switches {
         let survey = async {
             let site = site(world)?;
@@ -26,12 +18,12 @@ pub(super) async fn draw_up(
                     Serving::One { slot } => slot.other(),
                     Serving::Bootstrap | Serving::Split { .. } => Slot::Blue,
                 };
-                rollout = Some(CardRollout { survey, preview });
+                card.rollout = Some(CardRollout { survey, preview });
             }
             Err(reason) => return Outcome::Failed { reason },
         }
     }
-    Outcome::CardDrawn(Box::new(Card { rollout, evidence, undo }))
+    Outcome::CardDrawn(card)
 }
 
 /// Writes the consolidated report into the step's folder.

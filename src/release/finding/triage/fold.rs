@@ -22,17 +22,17 @@ impl Group {
 
 /// Folds findings that are one thing, the worst groups first; every finding is in one group.
 ///
-/// One thing are: the same vulnerability in the same package, whichever version; the same demand
+/// One thing are: the same vulnerability in the same package, whichever version and by whichever of
+/// its numbers, where a report tells that they are one (a CVE and its GHSA); the same demand
 /// (see [`Family`]) on the same resource; the same secret, by its keyed hash. What one tool leaves
 /// out, another may tell: a vulnerability without the kind of its package, a misconfiguration
 /// without its resource and a secret without its hash join the group of the same name, file or
 /// line, where there is but one. The order of the findings does not matter.
-///
-/// A vulnerability that two tools know by different numbers, one's CVE and the other's GHSA, stays
-/// two: reports do not say that they are one.
 pub fn fold(findings: &[Finding], table: &[Family]) -> Vec<Group> {
     let families = Families::new(table);
-    let keys: Vec<Key> = findings.iter().map(|finding| Key::of(finding, &families)).collect();
+    let numbers = Numbers::of(findings);
+    let key = |finding: &Finding| Key::of(finding, &families, &numbers);
+    let keys: Vec<Key> = findings.iter().map(key).collect();
     // What is known exactly, by what is known roughly: none where there are several.
     let mut only: HashMap<&str, Option<&str>> = HashMap::new();
     for key in &keys {
@@ -63,6 +63,57 @@ pub fn fold(findings: &[Finding], table: &[Family]) -> Vec<Group> {
     groups
 }
 
+/// Which numbers are of one flaw, in the package of a name: those that a report has named together,
+/// and what is named together with one of them.
+#[derive(Default)]
+struct Numbers {
+    /// The one that stands for each, or one that leads there.
+    first: HashMap<(String, String), String>,
+}
+
+impl Numbers {
+    fn of(findings: &[Finding]) -> Self {
+        let mut numbers = Self::default();
+        for finding in findings {
+            let (FindingKind::Vulnerability, Some(package)) = (finding.kind, &finding.package)
+            else {
+                continue;
+            };
+            if finding.aliases.is_empty() {
+                continue;
+            }
+            let (_, name) = identity(package);
+            let known: Vec<String> =
+                finding.ids().map(|id| numbers.first(&name, id.as_str())).collect();
+            // Whatever the order, the least of all of them stands for them in the end.
+            let Some(least) = known.iter().min().cloned() else { continue };
+            let all = known.into_iter().chain(finding.ids().map(|id| upper(id.as_str())));
+            for one in all.filter(|one| *one != least) {
+                numbers.first.insert((name.clone(), one), least.clone());
+            }
+        }
+        numbers
+    }
+
+    /// The number that stands for all of a flaw.
+    fn first(&self, name: &str, id: &str) -> String {
+        let mut number = upper(id);
+        if self.first.is_empty() {
+            return number;
+        }
+        let mut key = (name.to_owned(), number.clone());
+        while let Some(less) = self.first.get(&key) {
+            number.clone_from(less);
+            key.1.clone_from(less);
+        }
+        number
+    }
+}
+
+fn upper(id: &str) -> String {
+    id.to_ascii_uppercase()
+}
+
 /// What makes a finding the same as another.
 struct Key {
     /// With all that there is to know; none where something of it is not known.
@@ -71,12 +122,13 @@ struct Key {
 }
 
 impl Key {
-    fn of(finding: &Finding, families: &Families) -> Self {
+    fn of(finding: &Finding, families: &Families, numbers: &Numbers) -> Self {
         let rule = finding.rule.as_str();
         match (finding.kind, &finding.package) {
             (FindingKind::Vulnerability, Some(package)) => {
                 let (kind, name) = identity(package);
-                let rough = format!("v\0{}\0{name}", rule.to_ascii_uppercase());
+                let number = numbers.first(&name, rule);
+                let rough = format!("v\0{number}\0{name}");
                 Self { exact: kind.map(|kind| format!("{rough}\0{kind}")), rough }
             }
             (FindingKind::Misconfiguration, _) => {

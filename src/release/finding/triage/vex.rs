@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use jiff::civil::Date;
+
 use super::fold::identity;
 use crate::release::finding::Package;
+use crate::release::finding::waiver::Justification;
 use crate::release::{Clean, Finding};
 
 /// What somebody states of a vulnerability in some packages.
@@ -13,10 +16,38 @@ pub struct Statement {
     pub ids: Vec<Clean>,
     /// Package URLs or names; empty where it speaks of the whole product.
     pub on: Vec<Clean>,
-    /// Whether it is not affected, or fixed; else it is, or somebody still looks.
-    pub settles: bool,
+    /// How it sets the finding aside; none where it is affected, or somebody still looks.
+    pub settles: Option<Settlement>,
+    /// The reason alone, and with all that is stated.
+    pub reason: Clean,
     pub why: Clean,
     pub by: Clean,
+    /// The last day on which it holds, of a waiver that gonogo wrote down.
+    pub until: Option<Date>,
+}
+
+/// How a finding is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It does no harm where it was found.
+    NotAffected {
+        justification: Option<Justification>,
+    },
+    Fixed,
+    /// It does harm, and somebody answers for living with it: a waiver.
+    Accepted,
+}
+
+/// The note that tells a waiver in a VEX document, which has no word for its last day and its
+/// owner.
+pub fn waived_note(until: Date, owner: &Clean) -> String {
+    format!("waived until {until}, {owner} answers")
+}
+
+/// The last day and the owner of a waiver, as [`waived_note`] writes them.
+pub fn read_waived_note(note: &str) -> Option<(Date, Clean)> {
+    let (until, owner) = note.strip_prefix("waived until ")?.split_once(", ")?;
+    Some((until.parse().ok()?, Clean::new(owner.strip_suffix(" answers")?)))
 }
 
 /// Statements by the vulnerability that they speak of. A later one overrides an earlier one.
@@ -44,9 +75,10 @@ impl Statements {
     /// The place of the statement that sets the finding aside, if one does: the last that speaks of
     /// its vulnerability in its package, where that one settles it.
     pub fn of(&self, finding: &Finding) -> Option<usize> {
-        let speaking = self.by_id.get(&finding.rule.as_str().to_ascii_uppercase())?;
-        let last = speaking.iter().rev().find(|at| self.all[**at].speaks_of(finding))?;
-        self.all[*last].settles.then_some(*last)
+        let of_id = |id: &Clean| self.by_id.get(&id.as_str().to_ascii_uppercase());
+        let speaking = finding.ids().filter_map(of_id).flatten();
+        let last = speaking.filter(|at| self.all[**at].speaks_of(finding)).max()?;
+        self.all[*last].settles.map(|_| *last)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The questions, each with the exact call, before anything is asked of the engine.
 
 use super::super::super::words::{
-    Trouble, age, bytes, calls, duration, moving, ours, restore_phases, verified_backups,
+    Trouble, age, bytes, calls, duration, moving, ours, policy_call, restore_phases,
+    verified_backups,
 };
 use super::super::typed::Word;
 use super::{Asking, Desk};
@@ -184,6 +185,12 @@ impl Desk {
         lines.push("y waives it in this release; any other line leaves".to_owned());
         let seen = self.release().head;
         self.question(Asking::Confirm { ask, seen }, &lines);
+    }
+
+    /// A changed policy lies in files, which these lines do not read.
+    pub(super) fn policy(&mut self, comment: &Clean) {
+        let call = policy_call(&self.release().id, comment);
+        self.say(&format!("another shell reads the changed policy and asks: {call}"));
     }
 
     /// The exact calls of an ask, before it is asked.

@@ -179,9 +179,10 @@ impl Findings {
                     counts[place].saturating_add(u32::try_from(seen(sight)).unwrap_or(0));
             }
             self.entries.push(Entry { source, at, status, waived });
-            let Finding { rule, title, location, .. } = finding;
+            let Finding { title, location, .. } = finding;
             let lower = |text: &Clean| text.as_str().to_lowercase();
-            self.texts.push([lower(rule), lower(title), lower(location)]);
+            let ids: Vec<String> = finding.ids().map(lower).collect();
+            self.texts.push([ids.join(" "), lower(title), lower(location)]);
         }
         self.sources.push(Source { step: step.clone(), found });
     }
@@ -262,19 +263,39 @@ impl Findings {
     }
 
     fn lets(&self, at: usize) -> bool {
+        self.is_in_sight(at) && (self.list.filter.is_empty() || self.passes(at, &self.list.filter))
+    }
+
+    fn is_in_sight(&self, at: usize) -> bool {
         let entry = &self.entries[at];
-        if !shows(self.sight, entry.status, entry.waived.is_some()) {
-            return false;
-        }
-        if self.list.filter.is_empty() {
-            return true;
-        }
+        shows(self.sight, entry.status, entry.waived.is_some())
+    }
+
+    /// The findings in sight, whatever the filter says.
+    pub(super) fn in_sight(&self) -> impl Iterator<Item = usize> {
+        (0..self.entries.len()).filter(|at| self.is_in_sight(*at))
+    }
+
+    /// A finding's severity, the first word of its tool, and its stage: a filter's words hold no
+    /// blanks.
+    pub(super) fn words(&self, at: usize) -> [String; 3] {
+        let entry = &self.entries[at];
+        let finding = self.finding(entry);
+        let tool = finding.tool.as_str().split_whitespace().next().unwrap_or("unknown");
+        let step = self.sources[entry.source].step.as_str();
+        let stage = step.split('.').next().unwrap_or(step);
+        [finding.severity.word().to_owned(), tool.to_lowercase(), stage.to_owned()]
+    }
+
+    /// Whether a filter lets a finding through.
+    pub(super) fn passes(&self, at: usize, filter: &Filter) -> bool {
+        let entry = &self.entries[at];
         let finding = self.finding(entry);
         let step = self.sources[entry.source].step.as_str();
         let stage = step.split('.').next().unwrap_or(step);
         let tool = finding.tool.as_str().to_lowercase();
         let [rule, title, place] = &self.texts[at];
-        self.list.filter.lets_lower(&[
+        filter.lets_lower(&[
             ("severity", finding.severity.word()),
             ("tool", &tool),
             ("rule", rule),
