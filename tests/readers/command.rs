@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use gonogo::cli::{FindingsAsk, findings};
+use gonogo::cli::{FindingsAsk, findings, waivers_of};
 use gonogo::error::Exit;
+use gonogo::release::finding::waiver::Waiver;
 use gonogo::release::{ReportState, Severity};
 use gonogo::report::findings::Form;
 
@@ -199,6 +200,89 @@ fn vex_sets_findings_aside_and_says_so() {
         assert!(error.contains(said) && error.contains("vex.json"), "{error}");
     }
 }
+
+#[test]
+fn waivers_are_written_as_openvex_and_read_back_as_the_same() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("waivers.json");
+    let policy = folder.path().join("policy.yaml");
+    std::fs::write(&policy, WAIVERS).expect("written");
+    let library = gonogo::journal::Library::new(folder.path());
+    let waivers = waivers_of(&library, &policy.display().to_string()).expect("a policy");
+    let with = |waivers: &[Waiver], vex: &[PathBuf], form: Form| {
+        let files = vec![full("trivy/vuln-minidb.json"), full("semgrep/findings.json")];
+        let (waivers, vex) = (waivers.to_vec(), vex.to_vec());
+        let mut out = Vec::new();
+        let ask = FindingsAsk { files, vex, waivers, form, ..FindingsAsk::default() };
+        findings(&ask, &mut out).expect("read");
+        value(&String::from_utf8(out).expect("utf-8"))
+    };
+    let document = with(&waivers, &[], Form::Openvex);
+    let statements = document["statements"].as_array().expect("statements");
+    assert_eq!((statements.len(), &document["author"]), (2, &json!("mira, sam")));
+    let of = |rule: &str| {
+        let found = statements.iter().find(|one| one["vulnerability"]["name"] == rule);
+        found.expect("a statement").clone()
+    };
+    let (harmless, lived_with) = (of("CVE-2021-44906"), of("CVE-2021-23337"));
+    assert_eq!(harmless["status"], "not_affected");
+    assert_eq!(harmless["justification"], "vulnerable_code_not_in_execute_path");
+    assert_eq!(harmless["impact_statement"], "not reached");
+    assert_eq!(lived_with["status"], "affected", "nobody says that it does no harm");
+    assert_eq!(lived_with["action_statement"], "mended in spring");
+    assert_eq!(lived_with["status_notes"], "waived until 2099-12-31, sam answers");
+    let product = lived_with["products"][0]["@id"].as_str().expect("a product");
+    assert!(product.starts_with("pkg:npm/lodash@"), "{product}");
+    assert!(document["timestamp"].is_string() && harmless["timestamp"].is_string());
+    let left = document["tooling"].as_str().expect("said");
+    assert!(left.contains("of no package cannot be said here"), "{left}");
+    // Read back it sets the same aside, by the same people, and is written the same again.
+    std::fs::write(&path, document.to_string()).expect("written");
+    let packaged = &waivers[..3];
+    let aside = |seen: &Value| -> Vec<String> {
+        let all = seen["aside"].as_array().expect("a list");
+        let mut all: Vec<String> = all
+            .iter()
+            .map(|one| format!("{} {}", one["finding"]["fingerprint"], one["by"]))
+            .collect();
+        all.sort();
+        all
+    };
+    let (given, back) =
+        (with(packaged, &[], Form::Json), with(&[], std::slice::from_ref(&path), Form::Json));
+    assert!(!aside(&given).is_empty());
+    assert_eq!(aside(&given), aside(&back));
+    assert_eq!(given["findings"], back["findings"]);
+    let again = with(&[], std::slice::from_ref(&path), Form::Openvex);
+    let bare = |document: &Value| {
+        let mut all = document["statements"].as_array().expect("statements").clone();
+        for one in &mut all {
+            one["timestamp"] = Value::Null;
+        }
+        all
+    };
+    assert_eq!(bare(&again), bare(&document));
+    // It holds to its last day only, and what is of no use is said.
+    assert!(given.to_string().contains("waiver EXPIRED: CVE-2021-23337"), "{given}");
+    let past = document.to_string().replace("2099-12-31, sam", "2001-12-31, sam");
+    std::fs::write(&path, past).expect("written");
+    let late = with(&[], std::slice::from_ref(&path), Form::Json);
+    assert!(aside(&late).len() < aside(&back).len());
+    assert!(late.to_string().contains("waiver EXPIRED: CVE-2021-23337 (until 2001-12-31)"));
+    assert!(with(&waivers, &[], Form::Json).to_string().contains("1 waiver covers no finding"));
+}
+
+const WAIVERS: &str = "
+findings:
+  waivers:
+    - {rule: CVE-2021-44906, reason: not reached, owner: mira, until: 2099-12-31,
+       justification: vulnerable_code_not_in_execute_path}
+    - {rule: CVE-2021-23337, package: lodash, reason: mended in spring, owner: sam,
+       until: 2099-12-31}
+    - {rule: CVE-2021-23337, reason: long ago, owner: sam, until: 2001-12-31}
+    - {rule: '*e*', tool: semgrep, reason: of no package, owner: mira, until: 2099-12-31}
+    - {rule: CVE-1999-1, reason: never there, owner: mira, until: 2099-12-31}
+";
 
 #[test]
 fn the_exit_code_says_what_is_too_bad() {

@@ -3,9 +3,13 @@
 use gonogo::release::Severity::{Critical, High, Low, Medium};
 use gonogo::release::finding::Measure;
 use gonogo::release::{Finding, ReportFormat, ReportState, ReportSummary, Severity};
-use gonogo::world::tools::{GUESS_BYTES, Origin, Report, conceal_report, guess, read, stream};
+use gonogo::world::tools::{
+    GUESS_BYTES, Held, Origin, Report, conceal_report, guess, read, read_file, stream,
+};
 
-use super::{GitleaksJson, KEY, KubesecJson, Sarif, TrivyJson, fixture, fixtures, parse};
+use super::{
+    GitleaksJson, KEY, KubesecJson, Sarif, SemgrepJson, TrivyJson, fixture, fixtures, parse,
+};
 
 fn report(format: ReportFormat, path: &str) -> Report {
     parse(format, &fixture(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -164,8 +168,38 @@ fn formats_are_guessed_from_their_beginning() {
         let bytes = fixture(path);
         assert_eq!(guess(&bytes[..bytes.len().min(GUESS_BYTES)]), Some(format), "{path}");
     }
+    // Semgrep with sorted keys tells at length what it could not parse, and its results after that.
+    let errors = format!("{{\"errors\": [{{\"code\": 2, \"message\": \"{}", "x".repeat(GUESS_BYTES));
+    assert_eq!(guess(&errors.as_bytes()[..GUESS_BYTES]), Some(SemgrepJson));
     for nothing in ["", "[]", "{}", "null", "no report", "<html/>", "[[[", "{\"a\": \"\\"] {
         assert_eq!(guess(nothing.as_bytes()), None, "{nothing}");
+    }
+}
+
+#[test]
+fn t16_what_a_windows_shell_redirected_reads_as_it_was_printed_and_is_kept_masked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let quoted = fixture("gitleaks/findings.json");
+    let text = String::from_utf8(quoted.clone()).expect("UTF-8");
+    let narrow = conceal_report(&quoted, Some(&KEY));
+    for (bom, units) in [
+        (&b"\xff\xfe"[..], u16::to_le_bytes as fn(u16) -> [u8; 2]),
+        (b"\xfe\xff", u16::to_be_bytes),
+        (b"", u16::to_le_bytes),
+        (b"", u16::to_be_bytes),
+    ] {
+        let wide: Vec<u8> = text.encode_utf16().flat_map(units).collect();
+        let wide = [bom, &wide[..]].concat();
+        assert!(conceal_report(&wide, Some(&KEY)) == narrow, "kept as the other is");
+        let path = folder.path().join("gitleaks.json");
+        std::fs::write(&path, &wide).expect("written");
+        let summary = read_file(&path, None, &Origin::default(), &mut Held::default());
+        let summary = summary.expect("read");
+        let same = report(GitleaksJson, "gitleaks/findings.json").summary;
+        assert_eq!((summary.state, summary.counts), (same.state, same.counts));
+        // What is cut in the middle of a character is damaged, not shorter.
+        std::fs::write(&path, &wide[..wide.len() / 2 - 1]).expect("written");
+        assert!(read_file(&path, None, &Origin::default(), &mut Held::default()).is_err());
     }
 }
 
@@ -198,4 +232,78 @@ fn sarif_whose_results_stand_before_their_tool_is_read_alike() {
     assert_eq!(run(true), run(false));
     assert_eq!(run(true)[0].severity, High);
     assert!(![Critical, Medium, Low].contains(&run(false)[0].severity));
+}
+
+/// One flaw of lodash, as five tools write it.
+#[test]
+fn tools_that_know_one_flaw_by_different_numbers_fold_into_one() {
+    let sarif = |tool: &str, rule: &str, message: &str| {
+        format!(
+            r#"{{"version":"2.1.0","runs":[{{"tool":{{"driver":
+            {{"name":"{tool}","rules":[{rule}]}}}},
+            "results":[{{"ruleIndex":0,"message":{{"text":"{message}"}}}}]}}]}}"#
+        )
+    };
+    let reports = [
+        (
+            TrivyJson,
+            r#"{"SchemaVersion":2,"ArtifactName":"x","Results":[{"Target":"package-lock.json",
+            "Vulnerabilities":[{"VulnerabilityID":"CVE-2021-23337","PkgName":"lodash",
+            "VendorIDs":["GHSA-35jh-r3h4-6jhm","RHSA-2021:1"],"Severity":"HIGH"}]}]}"#
+                .to_owned(),
+        ),
+        (
+            Sarif,
+            sarif(
+                "Grype",
+                r#"{"id":"GHSA-35jh-r3h4-6jhm-lodash","shortDescription":{"text":
+                "GHSA-35jh-r3h4-6jhm high vulnerability for lodash package"}}"#,
+                "A high vulnerability in npm package: lodash, version 4.17.15 was found",
+            ),
+        ),
+        (
+            Sarif,
+            sarif(
+                "osv-scanner",
+                r#"{"id":"SNYK-JS-LODASH-1040724","deprecatedIds":["CVE-2021-23337"]}"#,
+                "Package 'lodash@4.17.15' is vulnerable to 'SNYK-JS-LODASH-1040724'.",
+            ),
+        ),
+        (
+            Sarif,
+            sarif(
+                "other",
+                r#"{"id":"GSD-2021-23337","properties":{"tags":["security","CVE-2021-23337"]}}"#,
+                "Package: lodash",
+            ),
+        ),
+        (
+            ReportFormat::Cyclonedx,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.5",
+            "components":[{"name":"lodash","version":"4.17.15","bom-ref":"l",
+            "purl":"pkg:npm/lodash@4.17.15"}],
+            "vulnerabilities":[{"id":"GHSA-35jh-r3h4-6jhm","affects":[{"ref":"l"}],
+            "references":[{"id":"CVE-2021-23337"}]}]}"#
+                .to_owned(),
+        ),
+    ];
+    let mut all = Vec::new();
+    let mut held = gonogo::world::tools::Held::default();
+    let origin = Origin { key: Some(&KEY), ..Origin::default() };
+    for (format, text) in &reports {
+        let streamed = stream(*format, &origin, &mut text.as_bytes(), &mut |one| all.push(one));
+        streamed.unwrap_or_else(|error| panic!("{error}: {text}"));
+        let kept = gonogo::world::tools::hold(*format, &origin, &mut text.as_bytes(), &mut held);
+        kept.expect("held");
+    }
+    assert_eq!(all.len(), reports.len());
+    let groups = gonogo::release::triage::fold(&all, &gonogo::release::triage::FAMILIES);
+    assert_eq!(groups.len(), 1, "{all:#?}");
+    let others: Vec<&str> = all[0].aliases.iter().map(gonogo::release::Clean::as_str).collect();
+    assert_eq!(others, ["GHSA-35jh-r3h4-6jhm"], "an update of a distribution is no flaw");
+    assert_eq!((all[1].rule.as_str(), all[2].package.is_some()), ("GHSA-35jh-r3h4-6jhm", true));
+    // What is held in little memory comes back as it was read.
+    for (at, finding) in all.iter().enumerate() {
+        assert_eq!(held.finding(at), *finding);
+    }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::json::{Json, Text, each};
-use super::report::{Found, ReadError, Tally, plural, severity};
+use super::report::{Found, ReadError, Tally, aliases, plural, severity};
 use crate::release::Severity;
 use crate::release::finding::FindingKind;
 
@@ -36,12 +36,21 @@ struct Weakness<'a> {
     description: Text<'a>,
     #[serde(default, borrow)]
     recommendation: Text<'a>,
+    /// The same flaw in other data bases.
+    #[serde(default, borrow)]
+    references: Option<Vec<Reference<'a>>>,
     #[serde(default, borrow)]
     ratings: Option<Vec<Rating<'a>>>,
     #[serde(default, borrow)]
     affects: Option<Vec<Affected<'a>>>,
     #[serde(default, borrow)]
     analysis: Option<Analysis<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Reference<'a> {
+    #[serde(default, borrow)]
+    id: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +155,8 @@ fn add(weakness: &Weakness<'_>, tally: &mut Tally<'_>, purls: &HashMap<String, S
     };
     let none = [Affected { component: Text::default() }];
     let affects = weakness.affects.as_deref().filter(|all| !all.is_empty()).unwrap_or(&none);
+    let others = weakness.references.iter().flatten().map(|other| other.id.as_str());
+    let others = aliases(&weakness.id, others);
     for affected in affects {
         let own = affected.component.as_str();
         let purl = purls.get(own).map_or(own, String::as_str);
@@ -154,6 +165,7 @@ fn add(weakness: &Weakness<'_>, tally: &mut Tally<'_>, purls: &HashMap<String, S
         tally.add(&Found {
             kind,
             rule: &weakness.id,
+            aliases: &others,
             severity,
             original,
             title: if title.is_empty() { &weakness.id } else { title },

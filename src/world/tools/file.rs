@@ -1,16 +1,19 @@
 //! Reads a report that lies in a file, and tells by its beginning which tool wrote it.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::guess::{GUESS_BYTES, guess};
+use super::guess::{GUESS_BYTES, guess, utf8};
 use super::held::Held;
 use super::report::{Origin, ReadError, Summary, hold};
 use crate::release::ReportFormat;
 
 /// How much is read at a time, in bytes.
 const BUFFER_BYTES: usize = 256 << 10;
+/// The largest report in another encoding, in bytes: it is held whole.
+const WIDE_BYTES_MAX: u64 = 256 << 20;
 
 /// A file that holds no report that can be read. It completes "failed to …".
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,10 @@ pub fn read_file(
     let mut file = File::open(path).map_err(open)?;
     let mut begun = Vec::new();
     file.by_ref().take(GUESS_BYTES as u64).read_to_end(&mut begun).map_err(open)?;
+    if let Cow::Owned(_) = utf8(&begun) {
+        file.by_ref().take(WIDE_BYTES_MAX).read_to_end(&mut begun).map_err(open)?;
+        begun = utf8(&begun).into_owned();
+    }
     let Some(format) = format.or_else(|| guess(&begun)) else {
         return Err(FileError::Unknown { path: path.to_owned() });
     };

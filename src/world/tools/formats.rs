@@ -6,6 +6,39 @@ use super::json::Json;
 use super::report::{Origin, ReadError, Tally};
 use crate::release::ReportFormat;
 
+/// The names that tools give themselves in the reports that are read here, in lower case. Any other
+/// comes through SARIF, JUnit or CycloneDX.
+pub const TOOLS: [&str; 28] = [
+    "cargo",
+    "checkov",
+    "codeql",
+    "conftest",
+    "cosign",
+    "defender",
+    "flyway",
+    "gitleaks",
+    "grype",
+    "hadolint",
+    "jest",
+    "k6",
+    "kube-bench",
+    "kubesec",
+    "mocha",
+    "newman",
+    "osv-scanner",
+    "playwright",
+    "semgrep",
+    "semgrep oss",
+    "snykcode",
+    "sonarqube",
+    "syft",
+    "terraform",
+    "tfsec",
+    "trivy",
+    "wapiti",
+    "zap",
+];
+
 /// Reads the whole report.
 pub(super) fn read(
     format: ReportFormat,

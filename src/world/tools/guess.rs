@@ -1,4 +1,6 @@
-//! Which format a report has, by its first bytes.
+//! Which encoding and which format a report has, by its first bytes.
+
+use std::borrow::Cow;
 
 use crate::release::ReportFormat;
 
@@ -21,6 +23,25 @@ pub fn guess(head: &[u8]) -> Option<ReportFormat> {
     }
 }
 
+/// A report as UTF-8: what PowerShell's `>` writes is UTF-16. Anything else is left as it is.
+pub fn utf8(raw: &[u8]) -> Cow<'_, [u8]> {
+    let (text, unit): (_, fn([u8; 2]) -> u16) = match raw {
+        [0xff, 0xfe, text @ ..] => (text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => (text, u16::from_be_bytes),
+        [b'{' | b'[' | b'<', 0, ..] => (raw, u16::from_le_bytes),
+        [0, b'{' | b'[' | b'<', ..] => (raw, u16::from_be_bytes),
+        _ => return Cow::Borrowed(raw),
+    };
+    let (pairs, rest) = text.as_chunks::<2>();
+    let chars = char::decode_utf16(pairs.iter().map(|pair| unit(*pair)));
+    let mut text: String = chars.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    if !rest.is_empty() {
+        // Half a character is missing: so may be more.
+        text.push(char::REPLACEMENT_CHARACTER);
+    }
+    Cow::Owned(text.into_bytes())
+}
+
 fn of_xml(head: &str) -> Option<ReportFormat> {
     let mut rest = head;
     loop {
@@ -39,7 +60,7 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 39] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 40] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     // Sorted keys put the version behind all results.
@@ -81,6 +102,8 @@ const BY_KEYS: [(ReportFormat, &[&str]); 39] = [
     (ReportFormat::FlywayJson, &["error"]),
     (ReportFormat::CosignJson, &["critical"]),
     (ReportFormat::CosignJson, &["payloadType", "signatures"]),
+    // Sorted keys put what could not be parsed, which may be long, before all results.
+    (ReportFormat::SemgrepJson, &["errors"]),
 ];
 
 fn of_json(head: &str) -> Option<ReportFormat> {

@@ -22,6 +22,9 @@ pub struct Held {
     packages: Tuples,
     details: Tuples,
     secrets: Vec<Digest>,
+    /// The other numbers of a flaw: a row's number and a text, in the order of the rows. Few
+    /// findings have some, so that they cost the others nothing.
+    aliases: Vec<(u32, u32)>,
     rows: Vec<Row>,
 }
 
@@ -56,6 +59,8 @@ impl Held {
     /// Drops all but the first findings.
     pub fn forget(&mut self, but: usize) {
         self.rows.truncate(but);
+        let kept = self.aliases.partition_point(|(row, _)| (*row as usize) < but);
+        self.aliases.truncate(kept);
     }
 
     /// How many bytes are held for the findings.
@@ -64,12 +69,14 @@ impl Held {
             + self.texts.bytes()
             + self.packages.bytes()
             + self.details.bytes()
+            + self.aliases.capacity() * size_of::<(u32, u32)>()
             + self.secrets.capacity() * (size_of::<Digest>() + 71)
     }
 
     /// Gives back the memory that was taken ahead.
     pub fn settle(&mut self) {
         self.rows.shrink_to_fit();
+        self.aliases.shrink_to_fit();
         self.texts.text.shrink_to_fit();
         self.texts.ends.shrink_to_fit();
     }
@@ -122,6 +129,10 @@ impl Held {
                 u32::try_from(self.secrets.len()).unwrap_or(0)
             }
         };
+        if let Ok(row) = u32::try_from(self.rows.len()) {
+            let ids = found.aliases.iter().map(|id| (row, self.texts.id(id)));
+            self.aliases.extend(ids);
+        }
         let package = if named.is_empty() { 0 } else { self.packages.id(package) };
         let details = match [resource, fix, evidence, secret] {
             [0, 0, 0, 0] => 0,
@@ -163,6 +174,7 @@ impl Held {
         Finding {
             tool: text(row.tool),
             rule: text(row.rule),
+            aliases: self.aliases(at).map(text).collect(),
             severity: row.severity,
             original: some(row.original),
             title: text(row.title),
@@ -180,6 +192,13 @@ impl Held {
             evidence: some(evidence),
             secret: secret.and_then(|at| self.secrets.get(at)).cloned(),
         }
+    }
+
+    /// The texts of a finding's other numbers.
+    fn aliases(&self, at: usize) -> impl Iterator<Item = u32> {
+        let from = self.aliases.partition_point(|(row, _)| (*row as usize) < at);
+        let own = self.aliases.iter().skip(from).take_while(move |(row, _)| *row as usize == at);
+        own.map(|(_, id)| *id)
     }
 
     pub fn severity(&self, at: usize) -> Severity {

@@ -177,6 +177,8 @@ pub(super) struct Found<'a> {
     pub(super) severity: Severity,
     pub(super) original: &'a str,
     pub(super) title: &'a str,
+    /// Other numbers of the same flaw, as [`aliases`] lets them through.
+    pub(super) aliases: &'a [String],
     /// A file, and a line in it.
     pub(super) path: &'a str,
     pub(super) line: Option<u64>,
@@ -339,6 +341,7 @@ fn whole(
     Finding {
         tool: tool.clone(),
         rule: line(found.rule),
+        aliases: found.aliases.iter().map(|id| line(id)).collect(),
         severity: found.severity,
         original: some(found.original),
         title: line(found.title),
@@ -351,6 +354,46 @@ fn whole(
         evidence: some(found.evidence),
         secret,
     }
+}
+
+/// Data bases whose numbers stand for one flaw each, and whether a digit begins them. Those of distributions (DSA, RHSA, USN) stand
+/// for an update that mends several, so that they fold nothing.
+const FLAWS: [(&str, bool); 9] = [
+    ("CVE-", true),
+    ("GHSA-", false),
+    ("RUSTSEC-", true),
+    ("GO-", true),
+    ("PYSEC-", true),
+    ("SNYK-", false),
+    ("OSV-", true),
+    ("GSD-", true),
+    ("CURL-CVE-", true),
+];
+
+/// Whether a name is the number of one flaw in some data base: in most a year begins it.
+pub(super) fn is_flaw(id: &str) -> bool {
+    FLAWS.iter().any(|(base, year)| {
+        let head = id.get(..base.len()).unwrap_or("");
+        let rest = id.get(base.len()..).unwrap_or("");
+        let digit = rest.bytes().position(|b| b.is_ascii_digit());
+        head.eq_ignore_ascii_case(base) && digit.is_some_and(|at| at == 0 || !year)
+    })
+}
+
+/// The numbers of one flaw among `ids`, but for the one that it goes by.
+pub(super) fn aliases<'a>(rule: &str, ids: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    const MOST: usize = 16;
+    let mut all: Vec<String> = Vec::new();
+    for id in ids {
+        let id = id.trim();
+        let plain = id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let known = id.eq_ignore_ascii_case(rule) || all.iter().any(|one| one == id);
+        if is_flaw(id) && plain && !known && all.len() < MOST {
+            all.push(id.to_owned());
+        }
+    }
+    all.sort();
+    all
 }
 
 pub(super) fn update(package: &str, fixed: &str) -> String {

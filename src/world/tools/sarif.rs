@@ -10,9 +10,11 @@ use std::collections::HashMap;
 
 use serde::de::IgnoredAny;
 
-use self::log::{Invocation, Own, ResultItem, RuleItem, RunProperties, Suppression, Tool};
+use self::log::{
+    Invocation, Own, Properties, ResultItem, RuleItem, RunProperties, Suppression, Tool,
+};
 use super::json::{Json, one, text};
-use super::report::{Found, ReadError, Tally, plural};
+use super::report::{Found, ReadError, Tally, aliases, is_flaw, plural};
 use crate::release::finding::FindingKind;
 use crate::release::{Clean, Digest, Severity};
 
@@ -279,7 +281,9 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         (said, _) => said.lines().next().unwrap_or(said),
     };
     let kind = kind(id, rule, &rules.tool);
-    let package = stated(said, "Package: ");
+    let short = short.unwrap_or("");
+    let Weak { id, package, installed } = weak(id, said, short);
+    let others = other_numbers(id, rule, item, said);
     let own = fingerprints(item);
     let place = place(item);
     let secret = kind == FindingKind::Secret;
@@ -291,6 +295,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
     tally.add(&Found {
         kind,
         rule: id,
+        aliases: &others,
         severity,
         original: &original,
         title,
@@ -298,7 +303,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         line: place.line,
         resource: place.resource,
         package,
-        installed: stated(said, "Installed Version: "),
+        installed,
         fixed: stated(said, "Fixed Version: "),
         fix: fix.lines().next().unwrap_or(""),
         evidence: if secret { "" } else { place.snippet },
@@ -339,8 +344,58 @@ fn restore(item: &ResultItem<'_>, fingerprint: &Digest, own: &Own, tally: &mut T
         evidence: words(own.evidence.as_ref()),
         fingerprint: Some(fingerprint),
         secret_hash: own.secret.as_ref(),
+        aliases: &aliases("", own.aliases.iter().map(String::as_str)),
         ..Found::default()
     });
+}
+
+/// A flaw and its package, as scanners of packages say it in a format that has no place for it.
+struct Weak<'a> {
+    id: &'a str,
+    package: &'a str,
+    installed: &'a str,
+}
+
+fn weak<'a>(id: &'a str, said: &'a str, short: &'a str) -> Weak<'a> {
+    // OSV-Scanner: Package 'lodash@4.17.15' is vulnerable to 'CVE-1' (also known as 'GHSA-2').
+    let osv = said.strip_prefix("Package '").and_then(|rest| rest.split_once("' is vulnerable to"));
+    if let Some((name, _)) = osv {
+        let (package, installed) = name.rsplit_once('@').unwrap_or((name, ""));
+        return Weak { id, package, installed };
+    }
+    // Grype: the rule `CVE-1-lodash`, `CVE-1 high vulnerability for lodash package`.
+    let grype = short.split_once(" vulnerability for ").and_then(|(number, rest)| {
+        let package = rest.strip_suffix(" package")?;
+        let number = number.split(' ').next().unwrap_or(number);
+        let own = id.strip_suffix(package)?.strip_suffix('-')?;
+        (own == number).then_some((own, package))
+    });
+    if let Some((id, package)) = grype {
+        return Weak { id, package, installed: "" };
+    }
+    let (package, installed) = (stated(said, "Package: "), stated(said, "Installed Version: "));
+    Weak { id, package, installed }
+}
+
+/// Other numbers of a flaw: the rule's other names, its tags, what its message says.
+fn other_numbers(
+    id: &str,
+    rule: Option<&RuleItem>,
+    item: &ResultItem<'_>,
+    said: &str,
+) -> Vec<String> {
+    let tags = |properties: Option<&'_ Properties>| properties.and_then(|own| own.tags.clone());
+    let of_rule = rule.and_then(|rule| tags(rule.properties.as_ref()));
+    let lists = [
+        rule.and_then(|rule| rule.deprecated_ids.clone()),
+        of_rule,
+        tags(item.properties.as_ref()),
+    ];
+    let lists: Vec<_> = lists.into_iter().flatten().collect();
+    let named = lists.iter().filter_map(|list| list.as_array()).flatten();
+    let told = said.split_once("also known as").map_or("", |(_, told)| told);
+    let told = told.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    aliases(id, named.filter_map(|id| id.as_str()).chain(told))
 }
 
 /// What stands behind a heading in a message of Trivy's.
@@ -357,7 +412,7 @@ fn kind(id: &str, rule: Option<&RuleItem>, tool: &str) -> FindingKind {
     let is = |names: &[&str]| names.iter().any(|name| tool.contains(name));
     if is(&["gitleaks", "trufflehog"]) || tagged("secret") {
         FindingKind::Secret
-    } else if id.starts_with("CVE-") || id.starts_with("GHSA-") || tagged("vulnerability") {
+    } else if is_flaw(id) || tagged("vulnerability") {
         FindingKind::Vulnerability
     } else if is(&["checkov", "tfsec", "defsec", "conftest", "hadolint", "kics"])
         || tagged("misconfiguration")

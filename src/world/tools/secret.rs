@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use sha2::{Digest as _, Sha256};
 
+use super::guess::utf8;
 use crate::release::Digest;
 use crate::world::disk;
 use crate::world::logpipe::MASK;
@@ -341,8 +342,9 @@ const QUOTING: [&str; 14] = [
 
 /// A report with the secrets masked that it quotes, whatever its format, whole or damaged. What
 /// a tool gives as the secret itself is replaced by its identity, so that a report which is read
-/// again from its masked copy says the same.
+/// again from its masked copy says the same. The copy is UTF-8, in which alone secrets are found.
 pub fn conceal_report(raw: &[u8], key: Option<&Key>) -> Vec<u8> {
+    let raw = &*utf8(raw);
     let Ok(text) = std::str::from_utf8(raw) else {
         return conceal(&String::from_utf8_lossy(raw)).into_owned().into_bytes();
     };

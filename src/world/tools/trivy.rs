@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::formats::Exits;
 use super::json::{Json, Text, each, text};
-use super::report::{Found, ReadError, Tally, plural, severity};
+use super::report::{Found, ReadError, Tally, aliases, plural, severity};
 use crate::release::finding::FindingKind;
 
 /// With `--exit-code 1`, findings and failures are the same code.
@@ -21,6 +21,8 @@ pub(super) const EXITS: Exits =
 struct Vulnerability<'a> {
     #[serde(default, borrow, rename = "VulnerabilityID")]
     id: Option<Text<'a>>,
+    #[serde(default, borrow, rename = "VendorIDs")]
+    vendor_ids: Option<Vec<Text<'a>>>,
     #[serde(default, borrow)]
     pkg_name: Option<Text<'a>>,
     #[serde(default, borrow)]
@@ -261,9 +263,12 @@ fn vulnerability(item: &Vulnerability<'_>, target: &str, class: &str, tally: &mu
         title => title,
     };
     let word = text(&item.severity);
+    let others = item.vendor_ids.iter().flatten().map(Text::as_str);
+    let others = aliases(text(&item.id), others);
     tally.add(&Found {
         kind: FindingKind::Vulnerability,
         rule: text(&item.id),
+        aliases: &others,
         severity: severity(word),
         original: word,
         title: if title.is_empty() { text(&item.id) } else { title },

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::{line, some};
 use crate::release::Clean;
-use crate::release::triage::Statement;
+use crate::release::triage::{Settlement, Statement, read_waived_note};
 use crate::world::disk::{self, DiskError};
 
 /// The largest document that is read.
@@ -76,14 +76,21 @@ fn open(one: &Value, author: &Clean) -> Result<Statement, &'static str> {
     if ids.is_empty() {
         return Err("it names no vulnerability");
     }
-    let [justified, impact, notes] =
-        ["justification", "impact_statement", "status_notes"].map(|key| words(&one[key]));
+    let [justified, impact, action, notes] =
+        ["justification", "impact_statement", "action_statement", "status_notes"]
+            .map(|key| words(&one[key]));
+    let waived = read_waived_note(notes.as_str());
     let settles = match one["status"].as_str() {
         Some("not_affected") if justified.is_empty() && impact.is_empty() => {
             return Err("not_affected without a justification or an impact_statement");
         }
-        Some("not_affected" | "fixed") => true,
-        Some("affected" | "under_investigation") => false,
+        Some("not_affected") => {
+            let justification = serde_json::from_value(one["justification"].clone()).ok();
+            Some(Settlement::NotAffected { justification })
+        }
+        Some("fixed") => Some(Settlement::Fixed),
+        Some("affected") if waived.is_some() => Some(Settlement::Accepted),
+        Some("affected" | "under_investigation") => None,
         _ => return Err("its status is none of OpenVEX"),
     };
     let mut on = Vec::new();
@@ -96,15 +103,17 @@ fn open(one: &Value, author: &Clean) -> Result<Statement, &'static str> {
         };
         on.extend(parts.iter().filter_map(stated));
     }
-    if on.is_empty() && settles {
+    if on.is_empty() && settles.is_some() {
         return Err("it names no product");
     }
     let whole = on.iter().any(|name| WHOLE.iter().any(|kind| name.as_str().starts_with(kind)));
     let on = if whole { Vec::new() } else { on };
     let status = one["status"].as_str().unwrap_or("");
-    let why = [status, justified.as_str(), impact.as_str(), notes.as_str()];
+    let why = [status, justified.as_str(), impact.as_str(), action.as_str(), notes.as_str()];
     let why = why.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(": ");
-    Ok(Statement { ids, on, settles, why: line(&why), by: author.clone() })
+    let reason = if impact.is_empty() { action } else { impact };
+    let (until, by) = waived.map_or((None, author.clone()), |(until, by)| (Some(until), by));
+    Ok(Statement { ids, on, settles, reason, why: line(&why), by, until })
 }
 
 /// What a product or a part of it is called: its package URL, or else its id.
@@ -140,7 +149,9 @@ fn cyclonedx(one: &Value, refs: &HashMap<&str, &str>) -> Result<Statement, &'sta
     let [justified, detail] = ["justification", "detail"].map(|key| words(&analysis[key]));
     let why = [state, justified.as_str(), detail.as_str()];
     let why = why.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(": ");
-    Ok(Statement { ids, on, settles, why: line(&why), by: Clean::default() })
+    let settles = settles.then_some(Settlement::NotAffected { justification: None });
+    let (why, by) = (line(&why), Clean::default());
+    Ok(Statement { ids, on, settles, reason: detail, why, by, until: None })
 }
 
 /// Package URLs by the name that a document gives its components.

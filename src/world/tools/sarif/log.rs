@@ -27,6 +27,9 @@ pub(super) struct Component {
 #[serde(rename_all = "camelCase")]
 pub(super) struct RuleItem {
     pub(super) id: String,
+    /// What the rule is called besides: OSV-Scanner names the same flaw in other data bases.
+    #[serde(default)]
+    pub(super) deprecated_ids: Option<serde_json::Value>,
     #[serde(default)]
     pub(super) short_description: Option<OwnMessage>,
     #[serde(default)]
@@ -78,6 +81,8 @@ pub(super) struct Own {
     pub(super) evidence: Option<Clean>,
     #[serde(default)]
     pub(super) secret: Option<Digest>,
+    #[serde(default)]
+    pub(super) aliases: Vec<String>,
 }
 
 #[derive(Deserialize)]
