@@ -298,8 +298,7 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
             Outcome::StepEnded(step_end(effect, mood))
         }
         (Effect::JudgeGate { inputs, policy, .. }, _) => Outcome::Judged(judge(inputs, policy)),
-        (Effect::DrawUpCard { .. }, Mood::Unknown) => failed,
-        (Effect::DrawUpCard { card: drawn, switches, .. }, mood) => {
+        (Effect::DrawUpCard { card: drawn, switches, .. }, mood @ (Mood::Good | Mood::Bad)) => {
             Outcome::CardDrawn(Box::new(card(mood, (**drawn).clone(), *switches)))
         }
         (Effect::SwitchTraffic { to, .. }, Mood::Good) => {
@@ -322,7 +321,8 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
             Effect::BuiltIn { .. } | Effect::SwitchTraffic { .. } | Effect::Restore { .. },
             Mood::Unknown,
         ) => doubt,
-        (Effect::SwitchTraffic { .. } | Effect::Restore { .. }, Mood::Bad) => failed,
+        (Effect::DrawUpCard { .. }, Mood::Unknown)
+        | (Effect::SwitchTraffic { .. } | Effect::Restore { .. }, Mood::Bad) => failed,
         (Effect::Notify { .. }, _) => Outcome::Notified { channels: 1, failed: Vec::new() },
     }
 }
