@@ -73,7 +73,7 @@ pub enum Effect {
         baseline: Option<ReleaseId>,
     },
     /// Survey what serves and draw up the decision card.
-    /// `card` is all of it but who serves.
+    /// `card` is all of it but who serves, as the records give it so far.
     DrawUpCard { stage: StageId, card: Box<Card>, switches: bool },
     /// Move every Service to a slot.
     SwitchTraffic {

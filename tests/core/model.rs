@@ -2,11 +2,11 @@
 //! event against the rules before it is applied.
 
 use gonogo::release::{
-    AfterRollback, Ask, Backup, BackupId, Card, CardLine, CardRollout, Clean, Command, Deployed,
-    Digest, Effect, EffectKey, EndpointCount, Event, Evidence, FORMAT, Finite, Input, Opened,
-    Outcome, Person, Plan, Policy, Principal, Reading, Record, Refusal, Release, ReleaseId,
-    RestoreReport, Revision, Seen, Serving, SessionId, Slot, Start, StepEnd, StepResult, Survey,
-    Timestamp, TrafficProof, Verdict, Via, decide, due, judge, owed, permit,
+    AfterRollback, Ask, Backup, BackupId, Card, CardRollout, Clean, Command, Deployed, Digest,
+    Effect, EffectKey, EndpointCount, Event, Evidence, FORMAT, Finite, Input, Opened, Outcome,
+    Person, Plan, Policy, Principal, Reading, Record, Refusal, Release, ReleaseId, RestoreReport,
+    Revision, Seen, Serving, SessionId, Slot, Start, StepEnd, StepResult, Survey, Timestamp,
+    TrafficProof, Via, decide, due, judge, owed, permit,
 };
 use gonogo::release::{BuiltIn, ReportState, ReportSummary};
 
@@ -247,15 +247,10 @@ pub(crate) fn report(mood: Mood) -> ReportSummary {
     }
 }
 
-fn card(mood: Mood, mut card: Card, switches: bool) -> Card {
+fn card(mood: Mood, card: Card, switches: bool) -> Card {
     let serving = match mood {
-        Mood::Good => Serving::One { slot: Slot::Green },
+        Mood::Good | Mood::Unknown => Serving::One { slot: Slot::Green },
         Mood::Bad => Serving::Split { detail: clean("backend: green, frontend: blue") },
-        Mood::Unknown => {
-            let verdict = Verdict::unknown("nobody knows");
-            card.evidence.push(CardLine { what: clean("staging"), value: clean("?"), verdict });
-            Serving::One { slot: Slot::Green }
-        }
     };
     let empty = gonogo::release::SlotState::default();
     let survey = Survey { serving, services: Vec::new(), blue: empty.clone(), green: empty };
@@ -303,7 +298,7 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
             Outcome::StepEnded(step_end(effect, mood))
         }
         (Effect::JudgeGate { inputs, policy, .. }, _) => Outcome::Judged(judge(inputs, policy)),
-        (Effect::DrawUpCard { card: drawn, switches, .. }, mood) => {
+        (Effect::DrawUpCard { card: drawn, switches, .. }, mood @ (Mood::Good | Mood::Bad)) => {
             Outcome::CardDrawn(Box::new(card(mood, (**drawn).clone(), *switches)))
         }
         (Effect::SwitchTraffic { to, .. }, Mood::Good) => {
@@ -326,7 +321,8 @@ pub(crate) fn outcome(effect: &Effect, mood: Mood) -> Outcome {
             Effect::BuiltIn { .. } | Effect::SwitchTraffic { .. } | Effect::Restore { .. },
             Mood::Unknown,
         ) => doubt,
-        (Effect::SwitchTraffic { .. } | Effect::Restore { .. }, Mood::Bad) => failed,
+        (Effect::DrawUpCard { .. }, Mood::Unknown)
+        | (Effect::SwitchTraffic { .. } | Effect::Restore { .. }, Mood::Bad) => failed,
         (Effect::Notify { .. }, _) => Outcome::Notified { channels: 1, failed: Vec::new() },
     }
 }

@@ -621,3 +621,23 @@ fn only_who_may_approve_may_change_the_policy_and_only_its_findings_gates() {
     model.ask("mira", at_most(&model, 9)).expect("a change");
     model.let_time_pass();
 }
+
+#[test]
+fn i13_what_changes_while_the_card_is_drawn_up_stands_on_it() {
+    let mut model = Model::new(start(plan(), policy(), "main"));
+    let (key, drawn) = loop {
+        let owed = model.owed();
+        let card = owed.iter().find(|(_, effect)| matches!(effect, Effect::DrawUpCard { .. }));
+        if let Some(card) = card {
+            break card.clone();
+        }
+        one(&mut model, Mood::Good);
+    };
+    model.ask("ada", at_most(&model, 3)).expect("a change");
+    // The card of before is on its way, and is not the one that opens the gate.
+    model.answer(key, &drawn, Mood::Good);
+    assert!(model.release.gate.is_none());
+    model.settle(Mood::Good);
+    let gate = model.release.open_gate().expect("the gate opens");
+    assert!(gate.card.policy[0].as_str().contains("LOOSER"), "{:?}", gate.card.policy);
+}

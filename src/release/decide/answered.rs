@@ -124,6 +124,9 @@ fn open_gate(
     card: Box<crate::release::Card>,
 ) {
     let Some(start) = future.release.start.clone() else { return };
+    // Somebody looked who serves; all else is what the records say as the card is frozen.
+    let card =
+        Box::new(crate::release::Card { rollout: card.rollout, ..future.release.card_so_far() });
     match card_verdict(&card, &start.latches, &start.revision) {
         Verdict::Pass => {
             let bytes = serde_json::to_vec(&card).unwrap_or_default();

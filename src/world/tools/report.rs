@@ -356,8 +356,9 @@ fn whole(
     }
 }
 
-/// Data bases whose numbers stand for one flaw each, and whether a digit begins them. Those of distributions (DSA, RHSA, USN) stand
-/// for an update that mends several, so that they fold nothing.
+/// Data bases whose numbers stand for one flaw each, and whether a digit begins them. Those of
+/// distributions (DSA, RHSA, USN) stand for an update that mends several, so that they fold
+/// nothing.
 const FLAWS: [(&str, bool); 9] = [
     ("CVE-", true),
     ("GHSA-", false),
