@@ -250,7 +250,8 @@ async fn a_changed_policy_is_shown_asked_and_asks_everybody_anew() {
     let before = cockpit.snapshot().release.gate.clone().expect("a gate");
     cockpit.press("P").expect("needs an armed session").press("!").press("P");
     cockpit.until("Judge by the changed policy").await.expect("from policy.yaml of this test");
-    cockpit.expect("stricter findings.limits.all.medium: no limit → 1").expect("waits for a reason");
+    cockpit.expect("stricter findings.limits.all.medium: no limit → 1");
+    cockpit.expect("waits for a reason");
     cockpit.press("enter").expect("a reason is needed").type_text("one is enough");
     cockpit.expect("judges by it").press("ctrl-y").expect("clipboard");
     let call = cockpit.copied().expect("copied").to_owned();

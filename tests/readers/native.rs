@@ -4,7 +4,7 @@ use gonogo::release::Severity::{Critical, High, Low, Medium};
 use gonogo::release::finding::Measure;
 use gonogo::release::{Finding, ReportFormat, ReportState, ReportSummary, Severity};
 use gonogo::world::tools::{
-    GUESS_BYTES, Held, Origin, Report, conceal_report, guess, read, read_file, stream,
+    GUESS_BYTES, Held, Origin, Report, conceal_report, guess, hold, read, read_file, stream,
 };
 
 use super::{
@@ -169,11 +169,22 @@ fn formats_are_guessed_from_their_beginning() {
         assert_eq!(guess(&bytes[..bytes.len().min(GUESS_BYTES)]), Some(format), "{path}");
     }
     // Semgrep with sorted keys tells at length what it could not parse, and its results after that.
-    let errors = format!("{{\"errors\": [{{\"code\": 2, \"message\": \"{}", "x".repeat(GUESS_BYTES));
+    let errors = format!("{{\"errors\": [{{\"message\": \"{}", "x".repeat(GUESS_BYTES));
     assert_eq!(guess(&errors.as_bytes()[..GUESS_BYTES]), Some(SemgrepJson));
     for nothing in ["", "[]", "{}", "null", "no report", "<html/>", "[[[", "{\"a\": \"\\"] {
         assert_eq!(guess(nothing.as_bytes()), None, "{nothing}");
     }
+}
+
+#[test]
+fn t1_a_fix_of_a_package_without_a_name_is_held_as_it_was_read() {
+    let text = r#"{"SchemaVersion":2,"ArtifactName":"a","Results":[{"Target":"t","Vulnerabilities":
+        [{"VulnerabilityID":"CVE-2021-44906","FixedVersion":"1.2.6","Severity":"LOW"}]}]}"#;
+    let found = parse(TrivyJson, text.as_bytes()).expect("read").findings;
+    let mut held = Held::default();
+    hold(TrivyJson, &Origin::default(), &mut text.as_bytes(), &mut held).expect("held");
+    assert_eq!(held.finding(0).fix, found[0].fix);
+    assert!(found[0].fix.as_ref().is_some_and(|fix| fix.as_str().ends_with("to 1.2.6")));
 }
 
 #[test]

@@ -107,7 +107,9 @@ impl Held {
         let package = [named, found.purl, found.installed, found.fixed].map(|text| texts.id(text));
         let fix = match found.update {
             // Nearly all fixes of packages are said in the same words.
+            // Where no package is named, none is held from which the words could be made.
             true if short
+                && !named.is_empty()
                 && texts.get(package[0]) == found.package
                 && texts.get(package[3]) == found.fixed =>
             {
