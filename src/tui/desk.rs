@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use tokio::task::JoinSet;
 
-use super::draw::draw;
+use super::draw::paint;
 use super::keys::{Chord, Keymap};
 use super::library::{Library, Shelf};
 use super::mouse::on_mouse;
@@ -195,6 +196,7 @@ impl Desk {
                 Link::Closed => tracing::info!("the engine has ended"),
             }
         }
+        self.ui.log.may_have_grown();
         self.look();
     }
 
@@ -259,6 +261,7 @@ impl Desk {
     pub(super) fn paste(&mut self, text: &str, now_ms: u64) {
         self.ui.now_ms = now_ms;
         on_paste(&mut self.ui, text);
+        self.look();
     }
 
     pub(super) fn resize(&mut self, size: (u16, u16)) {
@@ -497,6 +500,10 @@ impl Desk {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame) {
-        draw(frame, self.snapshot(), &self.ui, &self.theme);
+        self.paint(frame.buffer_mut());
+    }
+
+    pub(super) fn paint(&self, buf: &mut Buffer) {
+        paint(buf, self.snapshot(), &self.ui, &self.theme);
     }
 }
