@@ -232,22 +232,24 @@ impl Desk {
     pub(super) fn key(&mut self, key: KeyEvent, now_ms: u64) -> Todo {
         self.ui.now_ms = now_ms;
         let chord = Chord::of(key);
-        let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
-        if let Some(player) = self.player.as_mut().filter(|_| free) {
-            let played = player.key(chord);
+        let typed = self.player.as_mut().map_or(Played::NotMine, |player| player.typed(chord));
+        if typed != Played::NotMine {
             self.ui.status = None;
-            if let Played::Refused(why) = &played {
-                self.ui.refuse(&Clean::new(why));
-            }
-            if played != Played::NotMine {
-                self.follow_tape();
-                return Todo::Nothing;
-            }
+            self.played(&typed);
+            return Todo::Nothing;
         }
         let did = on_key(&mut self.ui, self.follower.snapshot(), key);
         let todo = self.follow_up(did);
         self.look();
         todo
+    }
+
+    /// Shows what the tape came to.
+    fn played(&mut self, played: &Played) {
+        if let Played::Refused(why) = played {
+            self.ui.refuse(&Clean::new(why));
+        }
+        self.follow_tape();
     }
 
     pub(super) fn mouse(&mut self, event: MouseEvent, now_ms: u64) -> Todo {
@@ -306,6 +308,10 @@ impl Desk {
             Did::SearchError(way) => self.search(|log, handle| log.search_error(handle, way)),
             Did::Ask { ask, seen } => self.ask(ask, seen),
             Did::Raw { step, finding } => self.raw(step, *finding),
+            Did::Replay(action) => match self.player.as_mut().map(|player| player.act(action)) {
+                Some(played) => self.played(&played),
+                None => self.ui.not_here(action),
+            },
             Did::ListReleases => self.list(),
             Did::Open(id) => self.open(id),
             Did::Compare(a, b) => self.compare(a, b),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::action::{Action, refused};
-use super::keys::{Chord, Keymap};
+use super::keys::{Chord, Keymap, Mode};
 use super::layout;
 use super::log_view::LogView;
 use super::pods::Pods;
@@ -225,6 +225,12 @@ impl Ui {
         self.screen = screen;
         self.zoom = false;
         self.top = 0;
+    }
+
+    /// Where the keys that are pressed now count, the nearest first.
+    pub(super) fn modes(&self) -> Vec<Mode> {
+        let replay = self.replay.is_some().then_some(Mode::Replay);
+        replay.into_iter().chain([self.screen.mode(), Mode::Everywhere]).collect()
     }
 
     pub(super) fn can_arm(&self) -> bool {
