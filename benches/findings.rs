@@ -37,7 +37,7 @@ pub(crate) fn run() -> Outcome<Vec<Row>> {
 }
 
 /// A report of Trivy's with findings of 841 bytes, as an image with many packages has them.
-fn generate(path: &Path, findings: usize) -> io::Result<()> {
+pub(crate) fn generate(path: &Path, findings: usize) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     out.write_all(
         b"{\"SchemaVersion\":2,\"ArtifactName\":\"app:1.0\",\"ArtifactType\":\"container_image\",\

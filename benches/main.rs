@@ -105,7 +105,8 @@ fn main() -> ExitCode {
     // It is also the peers and the far ends of what it measures.
     match asked.first().map(String::as_str) {
         Some(start::HELLO) => return start::hello(),
-        Some(cockpit::HELLO) => return cockpit::hello(),
+        Some(cockpit::HELLO) => return cockpit::hello(false),
+        Some(cockpit::FULL) => return cockpit::hello(true),
         Some(cockpit::ENGINE) => return cockpit::engine(&asked[1..]),
         Some(cockpit::COCKPIT) => return cockpit::cockpit(&asked[1..]),
         _ => {}

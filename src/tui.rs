@@ -8,6 +8,7 @@
 //! ```
 
 mod action;
+mod canvas;
 mod cockpit;
 mod desk;
 mod draw;
@@ -23,6 +24,7 @@ mod on_key;
 mod outlet;
 mod pane;
 mod pen;
+mod pods;
 mod popup;
 mod replay;
 mod run;

@@ -79,7 +79,14 @@ async fn b_and_y_roll_back_unarmed_and_keys_on_their_way_are_not_meant_f60() {
 
     // Disarmed again: the way back needs no arming.
     cockpit.press("!").expect("disarmed");
-    cockpit.press("B").expect(call).press("esc").press("gb").press("y").expect("the call went to");
+    // Both calls are there to their ends, before anything else, and are counted.
+    cockpit
+        .press("B")
+        .expect("back to BLUE: 2 calls")
+        .expect(call)
+        .expect("patch service frontend");
+    assert_eq!(cockpit.text().matches("]'").count(), 2, "{}", cockpit.text());
+    cockpit.press("esc").press("gb").press("y").expect("the call went to");
     assert!(cockpit.copied().is_some_and(|text| text.contains(r#""version":"blue"}} ]"#)));
     cockpit.press("B").press_at_once("y").expect("roll back to BLUE?").expect_no("ROLLING BACK");
     cockpit.press("y").until("ROLLED BACK").await.expect("BLUE serves");

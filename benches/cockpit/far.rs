@@ -11,7 +11,8 @@ use std::time::Duration;
 use gonogo::engine::handle::socket::{Attaching, Pace, Serving, Wants, connect, serve};
 use gonogo::engine::handle::{Feed, Handle, Live};
 use gonogo::release::{
-    Attempt, Clean, EffectKey, Event, Person, PodRow, Principal, Record, Seq, Slot, StepId, Via,
+    Attempt, Clean, EffectKey, Event, Person, PodRow, Principal, Record, ReportFormat, Seq, Slot,
+    StepId, Via,
 };
 use gonogo::tui::{self, Depth, History, Keymap, Settings, Theme};
 use gonogo::world::Clock;
@@ -19,11 +20,17 @@ use gonogo::world::logpipe::{LogLimits, LogSink, Masks, Stream};
 use gonogo::world::machine::user_name;
 use tokio::sync::{mpsc, watch};
 
+use crate::findings;
+
 pub(crate) const ENGINE: &str = "far-engine";
 pub(crate) const COCKPIT: &str = "far-cockpit";
 const PODS: usize = 10_000;
 const LINES_PER_S: usize = 100_000;
-const STEP: &str = "code.gitleaks";
+/// The step whose report is read.
+const SCAN: &str = "code.gitleaks";
+/// The step that writes the log.
+const STEP: &str = "code.unit";
+pub(super) const FINDINGS: usize = 100_000;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -54,14 +61,29 @@ fn done(outcome: Outcome) -> ExitCode {
     }
 }
 
-/// A release whose first step runs: the beginning of the journal that the tests keep.
+/// A release whose first step has left a report and whose second one runs, out of the journal that
+/// the tests keep.
 fn records() -> Result<Vec<Arc<Record>>, Box<dyn Error>> {
     let text = include_str!("../../tests/journals/v1-every-event.jsonl");
-    let first: Record = serde_json::from_str(text.lines().next().ok_or("an empty journal")?)?;
-    let mut second = first.clone();
-    second.seq = Seq(1);
-    second.event = Event::StepStarted { step: StepId::new(STEP)? };
-    Ok(vec![Arc::new(first), Arc::new(second)])
+    let kept: Result<Vec<Record>, _> = text.lines().map(serde_json::from_str).collect();
+    let kept = kept?;
+    let mut first = kept.first().ok_or("an empty journal")?.clone();
+    let Event::ReleaseStarted { start } = &mut first.event else { return Err("no start".into()) };
+    let scan = &mut start.plan.stages[0].steps[0];
+    scan.run = vec!["trivy".to_owned()];
+    scan.report.as_mut().ok_or("no report")?.format = ReportFormat::TrivyJson;
+    let scan = StepId::new(SCAN)?;
+    let ends = |event: &Event| matches!(event, Event::StepEnded { step, .. } if *step == scan);
+    let end = kept.iter().map(|record| &record.event).find(|event| ends(event));
+    let end = end.ok_or("no end of the scan")?.clone();
+    let events = [
+        Event::StepStarted { step: scan.clone() },
+        end,
+        Event::StepStarted { step: StepId::new(STEP)? },
+    ];
+    let follow = |(seq, event)| Record { seq: Seq(seq), event, ..first.clone() };
+    let follow: Vec<Record> = (1..).zip(events).map(follow).collect();
+    Ok(std::iter::once(first).chain(follow).map(Arc::new).collect())
 }
 
 fn pods() -> Vec<PodRow> {
@@ -100,6 +122,9 @@ async fn serves(args: &[String]) -> Outcome {
     let key = EffectKey::step(&StepId::new(STEP)?, Attempt(1));
     let log = steps.join(key.to_string());
     std::fs::create_dir_all(&log)?;
+    let scan = steps.join(EffectKey::step(&StepId::new(SCAN)?, Attempt(1)).to_string());
+    std::fs::create_dir_all(&scan)?;
+    findings::generate(&scan.join("report"), FINDINGS)?;
     let (flood, on) = (log.clone(), Arc::clone(&loaded));
     std::thread::spawn(move || writes(&flood, &on));
     let show = {
@@ -166,16 +191,24 @@ fn writes(folder: &Path, on: &AtomicBool) {
 /// Sits down at a cockpit of the release at a socket.
 async fn sits(args: &[String]) -> Outcome {
     let [socket] = args else { return Err("a socket".into()) };
-    let person = Person::new(user_name())?;
+    let settings = settings()?;
+    let person = settings.principal.person.clone();
     let attaching = Attaching {
         clock: Clock::live(),
         build: Clean::new("bench"),
-        person: person.clone(),
+        person,
         wants: Wants::Drive,
         pace: Pace::default(),
     };
     let handle = connect(Path::new(socket), attaching).await?;
-    let settings = Settings {
+    tui::run(handle, settings).await?;
+    Ok(())
+}
+
+/// A dark screen of true colours, for somebody who may drive.
+fn settings() -> Result<Settings, Box<dyn Error>> {
+    let person = Person::new(user_name())?;
+    Ok(Settings {
         theme: Theme::shipped("dark", Depth::True, false).ok_or("no theme dark")?,
         keymap: Keymap::shipped(),
         principal: Principal { person, via: Via::Cockpit, key: None },
@@ -186,7 +219,5 @@ async fn sits(args: &[String]) -> Outcome {
         bell: false,
         history: History::default(),
         library: None,
-    };
-    tui::run(handle, settings).await?;
-    Ok(())
+    })
 }

@@ -32,6 +32,9 @@ impl Clean {
 
     /// Cleans bytes; what is not UTF-8 stands as `\xNN`.
     pub fn from_bytes(bytes: &[u8]) -> Self {
+        if let Ok(text) = str::from_utf8(bytes) {
+            return Self::new(text);
+        }
         let mut clean = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
             push_clean(&mut clean, chunk.valid());

@@ -13,11 +13,13 @@ pub enum Group {
     Go,
     Look,
     Move,
+    Replay,
     App,
 }
 
 impl Group {
-    pub const ALL: [Self; 5] = [Self::Act, Self::Go, Self::Look, Self::Move, Self::App];
+    pub const ALL: [Self; 6] =
+        [Self::Act, Self::Go, Self::Look, Self::Move, Self::Replay, Self::App];
 
     pub fn words(self) -> &'static str {
         match self {
@@ -25,6 +27,7 @@ impl Group {
             Self::Go => "go to",
             Self::Look => "look",
             Self::Move => "move",
+            Self::Replay => "a replay",
             Self::App => "the cockpit",
         }
     }
@@ -125,6 +128,14 @@ actions! {
     Retry "retry" Act,
     Override "override" Act,
     Abort "abort" Act,
+    ReplayPause "replay-pause" Replay,
+    /// To the next decision of somebody, or of a rule.
+    ReplayNext "replay-next" Replay,
+    ReplayPrevious "replay-previous" Replay,
+    ReplayRecord "replay-record" Replay,
+    ReplayFaster "replay-faster" Replay,
+    ReplaySlower "replay-slower" Replay,
+    ReplayGoTo "replay-go-to" Replay,
     Palette "palette" App,
     Help "help" App,
     /// Whether clicks and the wheel are for the cockpit, or for the terminal's own selection.
@@ -208,6 +219,9 @@ pub(super) fn refused(action: Action, snapshot: &Snapshot) -> Option<Clean> {
 pub(super) fn blocked(action: Action, ui: &Ui, snapshot: &Snapshot) -> Option<Clean> {
     if action == Action::Arm && !ui.can_arm() {
         return Some(Clean::new("this session may only watch, and roll back"));
+    }
+    if action.group() == Group::Replay && ui.replay.is_none() {
+        return Some(Clean::new("this is no replay: `gonogo replay RELEASE` is one"));
     }
     if let Some(why) = refused(action, snapshot) {
         return Some(why);

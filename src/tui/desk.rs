@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use tokio::task::JoinSet;
 
-use super::draw::draw;
+use super::draw::paint;
 use super::keys::{Chord, Keymap};
 use super::library::{Library, Shelf};
 use super::mouse::on_mouse;
@@ -196,6 +197,7 @@ impl Desk {
                 Link::Closed => tracing::info!("the engine has ended"),
             }
         }
+        self.ui.log.may_have_grown();
         self.look();
     }
 
@@ -231,22 +233,24 @@ impl Desk {
     pub(super) fn key(&mut self, key: KeyEvent, now_ms: u64) -> Todo {
         self.ui.now_ms = now_ms;
         let chord = Chord::of(key);
-        let free = self.ui.popup.is_none() && self.ui.pressed.is_empty();
-        if let Some(player) = self.player.as_mut().filter(|_| free) {
-            let played = player.key(chord);
+        let typed = self.player.as_mut().map_or(Played::NotMine, |player| player.typed(chord));
+        if typed != Played::NotMine {
             self.ui.status = None;
-            if let Played::Refused(why) = &played {
-                self.ui.refuse(&Clean::new(why));
-            }
-            if played != Played::NotMine {
-                self.follow_tape();
-                return Todo::Nothing;
-            }
+            self.played(&typed);
+            return Todo::Nothing;
         }
         let did = on_key(&mut self.ui, self.follower.snapshot(), key);
         let todo = self.follow_up(did);
         self.look();
         todo
+    }
+
+    /// Shows what the tape came to.
+    fn played(&mut self, played: &Played) {
+        if let Played::Refused(why) = played {
+            self.ui.refuse(&Clean::new(why));
+        }
+        self.follow_tape();
     }
 
     pub(super) fn mouse(&mut self, event: MouseEvent, now_ms: u64) -> Todo {
@@ -260,6 +264,7 @@ impl Desk {
     pub(super) fn paste(&mut self, text: &str, now_ms: u64) {
         self.ui.now_ms = now_ms;
         on_paste(&mut self.ui, text);
+        self.look();
     }
 
     pub(super) fn resize(&mut self, size: (u16, u16)) {
@@ -304,6 +309,10 @@ impl Desk {
             Did::SearchError(way) => self.search(|log, handle| log.search_error(handle, way)),
             Did::Ask { ask, seen } => self.ask(ask, seen),
             Did::Raw { step, finding } => self.raw(step, *finding),
+            Did::Replay(action) => match self.player.as_mut().map(|player| player.act(action)) {
+                Some(played) => self.played(&played),
+                None => self.ui.not_here(action),
+            },
             Did::ListReleases => self.list(),
             Did::ReadPolicy => self.read_policy(),
             Did::Open(id) => self.open(id),
@@ -526,6 +535,10 @@ impl Desk {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame) {
-        draw(frame, self.snapshot(), &self.ui, &self.theme);
+        self.paint(frame.buffer_mut());
+    }
+
+    pub(super) fn paint(&self, buf: &mut Buffer) {
+        paint(buf, self.snapshot(), &self.ui, &self.theme);
     }
 }

@@ -1,12 +1,14 @@
 //! One frame, from a snapshot and the screen's own state. Nothing here waits, reads or changes
 //! anything, so every frame can be made again from the same two.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use super::layout::{self, Areas};
 use super::pane;
+use super::pods::Pods;
 use super::popup;
 use super::screen;
 use super::theme::{Role, Theme};
@@ -20,24 +22,30 @@ pub(super) struct View<'a> {
     pub(super) ui: &'a Ui,
     pub(super) theme: &'a Theme,
     pub(super) next: words::Next,
+    pub(super) pods: Cow<'a, Pods>,
 }
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
-    let area = frame.area();
-    paint(frame.buffer_mut(), area, snapshot, ui, theme);
+    paint(frame.buffer_mut(), snapshot, ui, theme);
 }
 
-fn paint(buf: &mut Buffer, area: Rect, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
+/// Paints the whole screen into cells that are empty.
+pub(super) fn paint(buf: &mut Buffer, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
+    let area = buf.area;
     if area.is_empty() {
         return;
     }
-    buf.set_style(area, theme.ground());
-    let view = View { snapshot, ui, theme, next: words::next(snapshot) };
+    let ground = theme.ground();
+    for cell in &mut buf.content {
+        cell.set_style(ground);
+    }
+    let (next, pods) = (words::next(snapshot), ui.pods.of(&snapshot.live, ui.size.1));
+    let view = View { snapshot, ui, theme, next, pods };
     if layout::is_tiny(area) {
         return screen::tiny::draw(buf, area, &view);
     }
-    let areas = layout::areas(area, snapshot, ui);
+    let areas = layout::areas(area, snapshot, ui, &view.next);
     if layout::is_alone(snapshot, ui) {
         screen::releases::bar(buf, areas.top, &view);
     } else {

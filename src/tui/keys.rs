@@ -58,6 +58,8 @@ pub enum Mode {
     Releases,
     /// gonogo's own log.
     Log,
+    /// Any screen, while a recorded release plays on it.
+    Replay,
 }
 
 impl Mode {
@@ -69,6 +71,7 @@ impl Mode {
             Self::Findings => "findings",
             Self::Releases => "releases",
             Self::Log => "own log",
+            Self::Replay => "replay",
         }
     }
 }
@@ -202,29 +205,28 @@ impl Keymap {
         Ok(())
     }
 
-    pub(super) fn find(&self, mode: Mode, pressed: &[Chord]) -> Found {
-        for mode in [mode, Mode::Everywhere] {
-            let way = self.ways.iter().find(|(other, way, _)| *other == mode && way == pressed);
+    /// Where several modes count, the first one goes before the next.
+    pub(super) fn find(&self, modes: &[Mode], pressed: &[Chord]) -> Found {
+        for mode in modes {
+            let way = self.ways.iter().find(|(other, way, _)| other == mode && way == pressed);
             if let Some((_, _, at)) = way {
                 return self.bindings.get(*at).map_or(Found::Nothing, |b| Found::Action(b.action));
             }
         }
-        if self.goes_on(mode, pressed).next().is_some() { Found::More } else { Found::Nothing }
+        if self.goes_on(modes, pressed).next().is_some() { Found::More } else { Found::Nothing }
     }
 
     /// The bindings that go on from the keys pressed so far, and the keys still to press.
     pub(super) fn goes_on<'a>(
         &'a self,
-        mode: Mode,
+        modes: &'a [Mode],
         pressed: &'a [Chord],
     ) -> impl Iterator<Item = (String, &'a Binding)> {
-        self.bindings.iter().filter(move |b| b.mode == mode || b.mode == Mode::Everywhere).flat_map(
-            move |binding| {
-                let ways = binding.ways.iter();
-                ways.filter(move |way| way.len() > pressed.len() && way.starts_with(pressed))
-                    .map(move |way| (printed(&way[pressed.len()..]), binding))
-            },
-        )
+        self.bindings.iter().filter(move |b| modes.contains(&b.mode)).flat_map(move |binding| {
+            let ways = binding.ways.iter();
+            ways.filter(move |way| way.len() > pressed.len() && way.starts_with(pressed))
+                .map(move |way| (printed(&way[pressed.len()..]), binding))
+        })
     }
 
     /// The keys as a Markdown table, for the README.
@@ -401,14 +403,20 @@ mod tests {
     #[test]
     fn sequences_and_capitals_are_told_apart() {
         let map = Keymap::shipped();
-        let find = |keys: &str| map.find(Mode::Release, &sequence(keys).expect("keys"));
+        let modes = [Mode::Release, Mode::Everywhere];
+        let find = |keys: &str| map.find(&modes, &sequence(keys).expect("keys"));
         assert_eq!(find("g"), Found::More);
         assert_eq!(find("gg"), Found::Action(Action::Top));
         assert_eq!(find("G"), Found::Action(Action::Bottom));
         assert_eq!(find("gx"), Found::Nothing);
         assert_eq!(find("ctrl-d"), Found::Action(Action::PageDown));
         let capital = KeyEvent::new(KeyCode::Char('B'), KeyModifiers::SHIFT);
-        assert_eq!(map.find(Mode::Release, &[Chord::of(capital)]), Found::Action(Action::RollBack));
+        assert_eq!(map.find(&modes, &[Chord::of(capital)]), Found::Action(Action::RollBack));
+        // In a replay its own keys go first, and the others are heard all the same.
+        let modes = [Mode::Replay, Mode::Release, Mode::Everywhere];
+        let find = |keys: &str| map.find(&modes, &sequence(keys).expect("keys"));
+        assert_eq!(find("n"), Found::Action(Action::ReplayNext));
+        assert_eq!(find("gt"), Found::Action(Action::GoTimeline));
     }
 
     #[test]

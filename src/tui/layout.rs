@@ -68,15 +68,15 @@ pub(super) fn is_alone(snapshot: &Snapshot, ui: &Ui) -> bool {
 
 /// The place of the screen's own part.
 pub(super) fn body(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Rect {
-    areas(frame, snapshot, ui).body
+    areas(frame, snapshot, ui, &words::next(snapshot)).body
 }
 
-pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui) -> Areas {
+pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui, next: &words::Next) -> Areas {
     let alone = is_alone(snapshot, ui);
     let fitting =
         |text: &str, most: usize| wrap(text, line_columns(frame.width)).len().clamp(1, most);
     let most = if frame.height >= 30 { 3 } else { 2 };
-    let next = fitting(words::next(snapshot).text.as_str(), most);
+    let next = fitting(next.text.as_str(), most);
     // The price of the way back is never cut short: a narrow screen gives it another row.
     let most = if frame.width < 80 { 3 } else { 2 };
     let undo = words::undo(snapshot).map_or(0, |text| fitting(text.as_str(), most));
@@ -159,19 +159,12 @@ fn zoomed(body: Rect, focus: Pane) -> Panes {
     }
 }
 
-fn log_area(snapshot: &Snapshot, ui: &Ui) -> Rect {
+/// Rows and columns of the log's window.
+pub(super) fn log_size(snapshot: &Snapshot, ui: &Ui) -> (usize, usize) {
     let frame = Rect::new(0, 0, ui.size.0, ui.size.1);
     if is_tiny(frame) {
-        return Rect::default();
+        return (0, 0);
     }
-    panes(body(frame, snapshot, ui), snapshot, ui).log
-}
-
-/// Rows of the log's window.
-pub(super) fn log_rows(snapshot: &Snapshot, ui: &Ui) -> usize {
-    usize::from(log_area(snapshot, ui).height.saturating_sub(2))
-}
-
-pub(super) fn log_columns(snapshot: &Snapshot, ui: &Ui) -> usize {
-    usize::from(log_area(snapshot, ui).width.saturating_sub(2))
+    let log = panes(body(frame, snapshot, ui), snapshot, ui).log;
+    (usize::from(log.height.saturating_sub(2)), usize::from(log.width.saturating_sub(2)))
 }

@@ -24,7 +24,12 @@ pub(super) struct LogView {
     pub(super) error: Option<Clean>,
     rows: usize,
     pub(super) columns: usize,
+    /// The window whose lines are on the page; none when they may be old.
+    read: Option<Window>,
 }
+
+/// Which lines of which log: the first one, or the newest ones, and how many.
+type Window = (EffectKey, Option<usize>, usize);
 
 impl Default for LogView {
     fn default() -> Self {
@@ -40,6 +45,7 @@ impl Default for LogView {
             error: None,
             rows: 0,
             columns: 0,
+            read: None,
         }
     }
 }
@@ -65,9 +71,18 @@ impl LogView {
         }
     }
 
-    /// Reads the lines of the window.
+    /// There may be more lines than are known.
+    pub(super) fn may_have_grown(&mut self) {
+        self.read = None;
+    }
+
+    /// Reads the lines of the window, unless they are on the page.
     pub(super) fn fetch(&mut self, handle: &Handle) {
         let Some(key) = &self.key else { return };
+        let window = (key.clone(), (!self.follow).then_some(self.top), self.rows);
+        if self.read.as_ref() == Some(&window) {
+            return;
+        }
         let page = if self.follow {
             handle.log_tail(key, self.rows)
         } else {
@@ -83,6 +98,7 @@ impl LogView {
             }
             Err(why) => self.error = Some(why),
         }
+        self.read = Some(window);
     }
 
     /// Looks for the needle from the line last found, else from the window.

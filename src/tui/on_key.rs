@@ -45,6 +45,8 @@ pub enum Did {
     },
     /// Read the policy as it is now, to be asked whether to judge by it.
     ReadPolicy,
+    /// Play on in another way.
+    Replay(Action),
     /// Show another release.
     Open(ReleaseId),
     /// Read two releases, to show them side by side.
@@ -79,7 +81,7 @@ pub fn on_key(ui: &mut Ui, snapshot: &Snapshot, key: KeyEvent) -> Did {
     }
     ui.pressed.push(chord);
     let keymap = Arc::clone(&ui.keymap);
-    match keymap.find(ui.screen.mode(), &ui.pressed) {
+    match keymap.find(&ui.modes(), &ui.pressed) {
         Found::Action(action) => {
             ui.pressed.clear();
             act(ui, snapshot, action)
@@ -134,40 +136,19 @@ fn interrupt(ui: &mut Ui) -> Did {
 /// Carries an action out, or opens the form that asks for what is missing.
 pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
     match action {
-        Action::Up
-        | Action::Down
-        | Action::PageUp
-        | Action::PageDown
-        | Action::Top
-        | Action::Bottom
-        | Action::Left
-        | Action::Right
-        | Action::NextPane
-        | Action::PreviousPane
-        | Action::Zoom
-        | Action::Open
-        | Action::FindNext
-        | Action::FindPrevious
-        | Action::NextError
-        | Action::PreviousError
-        | Action::Follow
-        | Action::Wrap
-        | Action::Times
-        | Action::Mark
-        | Action::Diff
-        | Action::Refresh
-        | Action::Sight
-        | Action::Group
-        | Action::Sort
-        | Action::Raw
-        | Action::CopyFix
-        | Action::Copy => return screen::act(ui, snapshot, action),
         Action::Back => return back(ui, snapshot),
         Action::PaneStages => focus(ui, Pane::Stages),
         Action::PaneLog => focus(ui, Pane::Log),
         Action::PanePods => focus(ui, Pane::Pods),
         Action::PaneLevels => focus(ui, Pane::Levels),
         Action::PaneWatch => focus(ui, Pane::Watch),
+        Action::ReplayPause
+        | Action::ReplayNext
+        | Action::ReplayPrevious
+        | Action::ReplayRecord
+        | Action::ReplayFaster
+        | Action::ReplaySlower
+        | Action::ReplayGoTo => return Did::Replay(action),
         Action::Find => find(ui),
         Action::Filter => filter(ui),
         Action::FilterForm => filter_form(ui),
@@ -201,6 +182,8 @@ pub(super) fn act(ui: &mut Ui, snapshot: &Snapshot, action: Action) -> Did {
         | Action::Override
         | Action::Abort => change(ui, snapshot, action),
         Action::Policy => return read_policy(ui, snapshot),
+        // Whatever moves, looks or opens is the shown screen's own, and it says what it has not.
+        _ => return screen::act(ui, snapshot, action),
     }
     Did::Nothing
 }

@@ -1,6 +1,8 @@
 //! The only way text gets onto the screen: cleaned, cut to its place with a mark, and in ASCII
 //! where the terminal knows nothing else (T1, F59).
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -15,8 +17,38 @@ use crate::release::{Clean, hidden};
 /// One row: parts from the left, parts at the right edge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strip {
-    left: Vec<(Role, String)>,
-    right: Vec<(Role, String)>,
+    left: Parts,
+    right: Parts,
+}
+
+/// Texts one after the other, and where each ends: one text in memory, because every row of every
+/// frame is made of such.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    text: String,
+    ends: Vec<(Role, usize)>,
+}
+
+impl Parts {
+    fn push(&mut self, role: Role, text: &str) {
+        self.text.push_str(&harmless(text));
+        self.ends.push((role, self.text.len()));
+    }
+
+    fn append(&mut self, other: &Self) {
+        let before = self.text.len();
+        self.text.push_str(&other.text);
+        self.ends.extend(other.ends.iter().map(|(role, end)| (*role, before + end)));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Role, &str)> {
+        let mut from = 0;
+        self.ends.iter().map(move |(role, end)| {
+            let text = &self.text[from..*end];
+            from = *end;
+            (*role, text)
+        })
+    }
 }
 
 impl Strip {
@@ -30,21 +62,21 @@ impl Strip {
 
     #[must_use]
     pub(super) fn put(mut self, role: Role, text: impl AsRef<str>) -> Self {
-        self.left.push((role, harmless(text.as_ref())));
+        self.left.push(role, text.as_ref());
         self
     }
 
     #[must_use]
     pub(super) fn right(mut self, role: Role, text: impl AsRef<str>) -> Self {
-        self.right.push((role, harmless(text.as_ref())));
+        self.right.push(role, text.as_ref());
         self
     }
 
     /// Puts the parts of another one behind its own.
     #[must_use]
     pub(super) fn join(mut self, other: Self) -> Self {
-        self.left.extend(other.left);
-        self.right.extend(other.right);
+        self.left.append(&other.left);
+        self.right.append(&other.right);
         self
     }
 
@@ -54,22 +86,26 @@ impl Strip {
         if area.is_empty() {
             return;
         }
-        let right: usize = self.right.iter().map(|(_, text)| width(text)).sum();
+        let right = width(&self.right.text);
         let mut end = area.right();
         if right > 0 && right <= usize::from(area.width) {
             end = area.right() - u16::try_from(right).unwrap_or(0);
             let mut x = end;
-            for (role, text) in &self.right {
-                x = put(buf, (x, area.y, area.right()), text, theme.style(*role), theme.ascii());
+            for (role, text) in self.right.iter() {
+                x = put(buf, (x, area.y, area.right()), text, theme.style(role), theme.ascii());
             }
             end = end.saturating_sub(1).max(area.x);
         }
         let mut x = area.x;
         for (at, (role, text)) in self.left.iter().enumerate() {
-            let more = self.left.get(at + 1..).is_some_and(|rest| !rest.is_empty());
+            let more = at + 1 < self.left.ends.len();
             let full = usize::from(end.saturating_sub(x)) < width(text) + usize::from(more);
-            let text = if full && more { format!("{text}  ") } else { text.clone() };
-            x = put(buf, (x, area.y, end), &text, theme.style(*role), theme.ascii());
+            let style = theme.style(role);
+            x = if full && more {
+                put(buf, (x, area.y, end), &format!("{text}  "), style, theme.ascii())
+            } else {
+                put(buf, (x, area.y, end), text, style, theme.ascii())
+            };
             if x >= end {
                 break;
             }
@@ -85,15 +121,72 @@ fn put(
     style: Style,
     ascii: bool,
 ) -> u16 {
-    let room = usize::from(end.saturating_sub(x));
-    let text = if ascii { to_ascii(text) } else { text.to_owned() };
+    let room = end.saturating_sub(x);
+    let text = if ascii { Cow::Owned(to_ascii(text)) } else { Cow::Borrowed(text) };
     let mark = if ascii { '~' } else { '…' };
-    let (x, _) = buf.set_stringn(x, y, cut(&text, room, mark), room, style);
-    x
+    if let Some(columns) = cells(&text) {
+        return put_cells(buf, (x, y, room), (&text, columns), mark, style);
+    }
+    let room = usize::from(room);
+    buf.set_stringn(x, y, cut(&text, room, mark), room, style).0
+}
+
+/// Draws a text whose characters are a cell each, which needs no search for clusters: nearly all
+/// that is ever drawn is such, and the search is most of what drawing costs.
+fn put_cells(
+    buf: &mut Buffer,
+    (x, y, room): (u16, u16, u16),
+    (text, columns): (&str, usize),
+    mark: char,
+    style: Style,
+) -> u16 {
+    let room = room.min(buf.area.right().saturating_sub(x));
+    let fits = columns <= usize::from(room);
+    let taken = if fits { u16::try_from(columns).unwrap_or(room) } else { room };
+    if taken == 0 {
+        return x;
+    }
+    let start = buf.index_of(x, y);
+    let whole = usize::from(taken) - usize::from(!fits);
+    let shown = text.chars().take(whole).chain((!fits).then_some(mark));
+    for (cell, c) in buf.content.iter_mut().skip(start).zip(shown) {
+        cell.set_char(c).set_style(style);
+    }
+    x + taken
+}
+
+/// How many cells a text takes when each of its characters is one; none when some are not, or join
+/// with what stands beside them.
+fn cells(text: &str) -> Option<usize> {
+    if is_plain(text) {
+        return Some(text.len());
+    }
+    text.chars().try_fold(0, |cells, c| is_a_cell(c).then_some(cells + 1))
+}
+
+/// Letters of Latin, and the marks, arrows, lines, blocks and dots that stand in one cell.
+fn is_a_cell(c: char) -> bool {
+    match c {
+        ' '..='~' | '·' | '×' | '…' | '─'..='▟' | '■' | '●' | '○' | '⠀'..='⣿' => {
+            true
+        }
+        'À'..='ɏ' | '‐'..='‧' | '←'..='⋿' | '■'..='➿' => {
+            c.width() == Some(1) && !hidden(c)
+        }
+        _ => false,
+    }
+}
+
+/// Whether it is printable ASCII. Every byte is looked at, which is quicker than to stop early.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (0x20..0x7f).contains(&byte))
 }
 
 /// Columns that a text takes.
 pub(super) fn width(text: &str) -> usize {
+    if is_plain(text) {
+        return text.len();
+    }
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
@@ -119,11 +212,11 @@ fn cut(text: &str, room: usize, mark: char) -> String {
 }
 
 /// Text in which nothing acts on the terminal, whoever wrote it.
-fn harmless(text: &str) -> String {
-    if text.chars().any(|c| c == '\t' || hidden(c)) {
-        return String::from(Clean::new(text));
+fn harmless(text: &str) -> Cow<'_, str> {
+    if !is_plain(text) && text.chars().any(|c| c == '\t' || hidden(c)) {
+        return Cow::Owned(Clean::new(text).into());
     }
-    text.to_owned()
+    Cow::Borrowed(text)
 }
 
 /// Breaks a text into rows of at most `columns`, between words where it can.
@@ -231,19 +324,43 @@ pub(super) fn pane(
     merged: bool,
 ) -> Rect {
     let area = area.intersection(buf.area);
-    let mut block = Block::bordered().border_style(theme.style(Role::Border));
     if theme.ascii() {
-        block = block.border_set(ASCII_BORDER);
-    } else if merged {
-        block = block.merge_borders(MergeStrategy::Exact);
+        frame(buf, area, theme.style(Role::Border), &ASCII_BORDER, false);
+    } else {
+        frame(buf, area, theme.style(Role::Border), &border::PLAIN, merged);
     }
-    let inner = block.inner(area);
-    block.render(area, buf);
+    let inner = Block::bordered().inner(area);
     if area.width > 4 {
         let row = Rect { x: area.x + 1, width: area.width - 2, height: 1, ..area };
         title.draw(buf, theme, row);
     }
     inner
+}
+
+/// The lines around an area. Where they meet others they join with them; text stays.
+fn frame(buf: &mut Buffer, area: Rect, style: Style, set: &border::Set<'_>, merged: bool) {
+    if area.is_empty() {
+        return;
+    }
+    let (left, right) = (area.x, area.right() - 1);
+    let (top, bottom) = (area.y, area.bottom() - 1);
+    let join = if merged { MergeStrategy::Exact } else { MergeStrategy::Replace };
+    let mut line = |x: u16, y: u16, symbol: &str| {
+        let Some(cell) = buf.cell_mut((x, y)) else { return };
+        cell.merge_symbol(symbol, join).set_style(style);
+    };
+    for y in top + 1..bottom {
+        line(left, y, set.vertical_left);
+        line(right, y, set.vertical_right);
+    }
+    for x in left + 1..right {
+        line(x, top, set.horizontal_top);
+        line(x, bottom, set.horizontal_bottom);
+    }
+    line(right, bottom, set.bottom_right);
+    line(right, top, set.top_right);
+    line(left, bottom, set.bottom_left);
+    line(left, top, set.top_left);
 }
 
 const ASCII_BORDER: border::Set<'static> = border::Set {

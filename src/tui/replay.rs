@@ -1,10 +1,11 @@
-//! A recorded release on the real screens: the tape, how fast it plays, and the few keys of its
+//! A recorded release on the real screens: the tape, how fast it plays, and the few actions of its
 //! own. Everything else is the cockpit as ever; what is asked is refused by the tape.
 
 use std::fmt::Write as _;
 
 use crossterm::event::KeyCode;
 
+use super::action::Action;
 use super::keys::Chord;
 use super::mark::clock;
 use crate::engine::handle::{Handle, Tape};
@@ -13,16 +14,6 @@ use crate::engine::handle::{Handle, Tape};
 const SPEEDS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// Characters of a time that is typed.
 const INPUT_MAX: usize = 12;
-
-/// The keys of a replay, and what they do.
-pub(super) const KEYS: [(&str, &str); 6] = [
-    ("space", "pause"),
-    ("n N", "next, previous decision"),
-    (".", "next record"),
-    ("+ -", "faster, slower"),
-    ("@", "go to a time"),
-    ("q", "leave"),
-];
 
 /// What the screen says about a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,10 +35,10 @@ pub(super) struct Player {
     seen_ms: Option<u64>,
 }
 
-/// What a key came to.
+/// What a key or an action came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Played {
-    /// It is not one of the replay's.
+    /// It is nothing of the replay's.
     NotMine,
     Done,
     /// It cannot be done; why.
@@ -85,30 +76,34 @@ impl Player {
         }
     }
 
-    /// A key, while nothing is open over the panes.
-    pub(super) fn key(&mut self, chord: Chord) -> Played {
-        let code = chord.event().code;
-        if let Some(input) = self.typing.take() {
-            return self.typed(code, input);
+    /// A key for the time that is being typed; one for nobody where none is.
+    pub(super) fn typed(&mut self, chord: Chord) -> Played {
+        match self.typing.take() {
+            Some(input) => self.type_on(chord.event().code, input),
+            None => Played::NotMine,
         }
-        let to = match code {
-            KeyCode::Char(' ') => {
+    }
+
+    /// Plays on in the way of an action of the replay's.
+    pub(super) fn act(&mut self, action: Action) -> Played {
+        let to = match action {
+            Action::ReplayPause => {
                 self.paused = !self.paused;
                 return Played::Done;
             }
-            KeyCode::Char('+' | '=') => return self.faster(true),
-            KeyCode::Char('-') => return self.faster(false),
-            KeyCode::Char('@') => {
+            Action::ReplayFaster => return self.faster(true),
+            Action::ReplaySlower => return self.faster(false),
+            Action::ReplayGoTo => {
                 self.typing = Some(String::new());
                 return Played::Done;
             }
-            KeyCode::Char('.') => {
+            Action::ReplayRecord => {
                 self.paused = true;
                 let (shown, all) = self.tape.place();
                 (shown < all).then_some(shown)
             }
-            KeyCode::Char('n') => self.tape.next_decision(),
-            KeyCode::Char('N') => self.tape.previous_decision(),
+            Action::ReplayNext => self.tape.next_decision(),
+            Action::ReplayPrevious => self.tape.previous_decision(),
             _ => return Played::NotMine,
         };
         match to {
@@ -118,7 +113,9 @@ impl Player {
                 self.tape.go_to_record(at);
                 Played::Done
             }
-            None if code == KeyCode::Char('N') => Played::Refused("no decision before this".into()),
+            None if action == Action::ReplayPrevious => {
+                Played::Refused("no decision before this".into())
+            }
             None => Played::Refused("nothing more comes after this".into()),
         }
     }
@@ -133,7 +130,7 @@ impl Player {
         Played::Done
     }
 
-    fn typed(&mut self, code: KeyCode, mut input: String) -> Played {
+    fn type_on(&mut self, code: KeyCode, mut input: String) -> Played {
         match code {
             KeyCode::Esc => return Played::Done,
             KeyCode::Enter => return self.go_to(input.trim()),

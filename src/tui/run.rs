@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
-use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
@@ -17,6 +17,9 @@ use crate::release::Release;
 
 /// Data is drawn at most this often.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// Whoever types all the time still sees what happens, so often at least.
+const STARVED_MS: u64 = 250;
 
 /// A frame that took longer to be written met a terminal that is stopped or slow.
 const STUCK_MS: u64 = 100;
@@ -54,7 +57,7 @@ pub struct Opened {
 /// time. Keys wait until the cockpit runs. To be called within the runtime that will run it;
 /// dropping what it gives back gives the terminal back.
 pub fn open(theme: &Theme, first: &FirstFrame) -> Result<Opened, TuiError> {
-    Ok(take_over(|frame| first.draw(frame, theme))?)
+    Ok(take_over(|buf| first.draw(buf, theme))?)
 }
 
 /// Runs a cockpit for which nothing has to be opened.
@@ -69,10 +72,10 @@ pub async fn replay(tape: Tape, settings: Settings, speed: f64) -> Result<Leave,
     Ok(opened.sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
 }
 
-fn take_over(first: impl FnOnce(&mut Frame)) -> io::Result<Opened> {
+fn take_over(first: impl FnOnce(&mut Buffer)) -> io::Result<Opened> {
     let signals = Signals::listen()?;
     let mut screen = Screen::take()?;
-    screen.terminal.draw(first)?;
+    screen.draw(first)?;
     let keyboard = Keyboard::open()?;
     Ok(Opened { signals, keyboard, screen })
 }
@@ -98,8 +101,7 @@ impl Opened {
         if mouse {
             screen.mouse(true)?;
         }
-        let size = screen.terminal.size()?;
-        let mut desk = desk((size.width, size.height));
+        let mut desk = desk(screen.size());
         let left = turn(&mut desk, &clock, &mut screen, &mut keyboard, &mut signals).await;
         // The thread lets go of the terminal before the terminal is given back.
         drop(keyboard);
@@ -118,15 +120,22 @@ async fn turn(
     keyboard: &mut Keyboard,
     signals: &mut Signals,
 ) -> Result<Leave, TuiError> {
-    let mut drawn_ms = clock.now().boot_ms;
+    let mut last = Last { drawn_ms: clock.now().boot_ms, taken_ms: 0, blocked: false };
+    let mut by_hand = false;
     loop {
         let now_ms = clock.now().boot_ms;
         let blocked = screen.progress.is_busy();
-        if blocked && now_ms > drawn_ms.saturating_add(BLIND_MS) {
+        if blocked && now_ms > last.drawn_ms.saturating_add(BLIND_MS) {
             desk.lose_sight();
         }
         desk.tick(now_ms);
-        desk.catch_up();
+        // A key is shown at once, on the picture that it was meant for; what is new comes in the
+        // next frame.
+        if !by_hand || now_ms >= last.taken_ms.saturating_add(STARVED_MS) {
+            desk.catch_up();
+            last.taken_ms = now_ms;
+            screen.measure()?;
+        }
         if !Screen::is_ours() {
             return Err(TuiError::Broken);
         }
@@ -135,19 +144,25 @@ async fn turn(
             if let Some(why) = desk.ring() {
                 screen.ring(&why)?;
             }
-            screen.terminal.draw(|frame| desk.draw(frame))?;
-            drawn_ms = clock.now().boot_ms;
+            screen.draw(|buf| desk.paint(buf))?;
+            last.drawn_ms = clock.now().boot_ms;
         }
-        match wait(desk, clock, screen, keyboard, signals, (drawn_ms, blocked)).await {
+        last.blocked = blocked;
+        let woken = wait(desk, clock, screen, keyboard, signals, last).await;
+        by_hand = matches!(woken, Woken::Event(_));
+        match woken {
             Woken::Time => {}
             Woken::Signal | Woken::Event(None) => return Ok(Leave::HungUp),
             Woken::Event(Some(event)) => {
                 let mut next = Some(event);
                 while let Some(event) = next {
+                    if let Event::Resize(..) = event {
+                        screen.measure()?;
+                    }
                     match take(desk, clock, event) {
                         Todo::Leave => return Ok(Leave::Detached),
                         Todo::Suspend => screen.suspend()?,
-                        Todo::Repaint => screen.terminal.clear()?,
+                        Todo::Repaint => screen.clear()?,
                         Todo::Copy { what, text } => {
                             let bytes = screen.copy(&text)?;
                             desk.copied(what, bytes, text.len());
@@ -160,6 +175,16 @@ async fn turn(
             }
         }
     }
+}
+
+/// The frame that is on its way to the screen.
+#[derive(Clone, Copy)]
+struct Last {
+    drawn_ms: u64,
+    /// When what was new was taken in.
+    taken_ms: u64,
+    /// Whether nothing was drawn because the terminal took nothing.
+    blocked: bool,
 }
 
 /// Why the next frame is drawn.
@@ -175,9 +200,9 @@ async fn wait(
     screen: &Screen,
     keyboard: &mut Keyboard,
     signals: &mut Signals,
-    (drawn_ms, blocked): (u64, bool),
+    Last { drawn_ms, taken_ms, blocked }: Last,
 ) -> Woken {
-    let mut due_ms = desk.ages_in_ms().map(|ms| drawn_ms.saturating_add(ms));
+    let mut due_ms = desk.ages_in_ms().map(|ms| taken_ms.saturating_add(ms));
     let (mut news, mut writing) = (false, true);
     loop {
         let at_ms = due_ms.unwrap_or(u64::MAX);
@@ -201,7 +226,7 @@ async fn wait(
             () = desk.changed(), if !news => {
                 news = true;
                 let frame_ms = u64::try_from(FRAME.as_millis()).unwrap_or(33);
-                let soon_ms = drawn_ms.saturating_add(frame_ms);
+                let soon_ms = taken_ms.saturating_add(frame_ms);
                 due_ms = Some(due_ms.map_or(soon_ms, |due_ms| due_ms.min(soon_ms)));
             }
         }
@@ -214,7 +239,6 @@ fn take(desk: &mut Desk, clock: &Clock, event: Event) -> Todo {
         Event::Key(key) if key.kind != KeyEventKind::Release => return desk.key(key, now_ms),
         Event::Mouse(mouse) => return desk.mouse(mouse, now_ms),
         Event::Paste(text) => desk.paste(&text, now_ms),
-        // The terminal is measured again when the next frame is drawn.
         Event::Resize(columns, rows) => desk.resize((columns, rows)),
         _ => {}
     }

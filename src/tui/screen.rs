@@ -249,7 +249,8 @@ pub(super) fn last_top(ui: &Ui, snapshot: &Snapshot) -> usize {
     }
     // Rows are counted, not drawn: a theme without styles will do.
     let theme = Theme::default();
-    let view = View { snapshot, ui, theme: &theme, next: words::Next::default() };
+    let pods = ui.pods.of(&snapshot.live, ui.size.1);
+    let view = View { snapshot, ui, theme: &theme, next: words::Next::default(), pods };
     let body = layout::body(frame, snapshot, ui);
     let form = popup::form(&view).map_or(0, |form| form.rows(body.width));
     let (area, _) = layout::with_form(body, form);

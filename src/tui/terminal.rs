@@ -20,8 +20,10 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::backend::CrosstermBackend;
+use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
+use super::canvas::Canvas;
 use super::outlet::{Outlet, Progress};
 use crate::release::Clean;
 
@@ -43,7 +45,8 @@ const EVENTS: usize = 256;
 
 /// The terminal while it is ours. Dropping it gives it back.
 pub(super) struct Screen {
-    pub(super) terminal: ratatui::Terminal<CrosstermBackend<Outlet>>,
+    backend: CrosstermBackend<Outlet>,
+    canvas: Canvas,
     pub(super) progress: Progress,
     mouse: bool,
 }
@@ -56,10 +59,33 @@ impl Screen {
             let outlet = Outlet::to(stdout())?;
             let progress = outlet.progress();
             *WAY.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
-            let terminal = ratatui::Terminal::new(CrosstermBackend::new(outlet))?;
-            Ok(Self { terminal, progress, mouse: false })
+            let backend = CrosstermBackend::new(outlet);
+            let mut screen = Self { backend, canvas: Canvas::default(), progress, mouse: false };
+            screen.measure()?;
+            Ok(screen)
         };
         open().inspect_err(|_| give_back())
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (u16, u16) {
+        let area = self.canvas.area();
+        (area.width, area.height)
+    }
+
+    /// Asks the terminal for its size.
+    pub(super) fn measure(&mut self) -> io::Result<()> {
+        self.canvas.measure(&mut self.backend)
+    }
+
+    pub(super) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+        self.canvas.draw(&mut self.backend, paint)
+    }
+
+    /// Paints everything anew with the next frame.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.measure()?;
+        self.canvas.clear(&mut self.backend)
     }
 
     /// Whether it is still ours: a panic somewhere has given it back.
@@ -74,13 +100,13 @@ impl Screen {
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::TSTP)?;
         enter(self.mouse)?;
-        self.terminal.clear()
+        self.clear()
     }
 
     /// Takes the mouse, or leaves it to the terminal's own selection.
     pub(super) fn mouse(&mut self, on: bool) -> io::Result<()> {
         self.mouse = on;
-        let out = self.terminal.backend_mut();
+        let out = &mut self.backend;
         if on { queue!(out, EnableMouseCapture) } else { queue!(out, DisableMouseCapture) }?;
         out.flush()
     }
@@ -92,7 +118,7 @@ impl Screen {
         let mut text = lines.join("\n");
         let fits = (0..=CLIP_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(fits.unwrap_or(0));
-        let out = self.terminal.backend_mut();
+        let out = &mut self.backend;
         write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(&text))?;
         out.flush()?;
         Ok(text.len())
@@ -102,7 +128,7 @@ impl Screen {
     pub(super) fn ring(&mut self, why: &Clean) -> io::Result<()> {
         // Nothing in a clean text ends the sequence; a semicolon would begin another field.
         let why = why.as_str().replace(';', ",");
-        let out = self.terminal.backend_mut();
+        let out = &mut self.backend;
         write!(out, "\x07\x1b]9;{why}\x07")?;
         out.flush()
     }

@@ -167,7 +167,8 @@ pub struct ThemeError {
 /// A theme made ready for one terminal. The default has no styles: rows can be counted with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Theme {
-    styles: BTreeMap<Role, Style>,
+    /// One for each role, in the order of [`Role::ALL`]: every part of every row asks for one.
+    styles: Vec<Style>,
     /// What the screen wears before anything is drawn on it.
     ground: Style,
     ascii: bool,
@@ -186,20 +187,23 @@ pub const THEMES: [(&str, &str); 5] = [
 impl Theme {
     /// Makes a theme ready. `ascii` is for terminals and locales without UTF-8.
     pub fn new(spec: &ThemeSpec, depth: Depth, ascii: bool) -> Result<Self, ThemeError> {
-        let mut styles = BTreeMap::new();
+        let mut styles = Vec::with_capacity(Role::ALL.len());
         for role in Role::ALL {
             let path = format!("roles.{}", role.name());
             let Some(style) = spec.roles.get(role) else {
                 let message = "every role needs a style, and this one has none".to_owned();
                 return Err(ThemeError { path, message });
             };
-            styles.insert(*role, ready(*role, style, spec, depth, &path)?);
+            styles.push(ready(*role, style, spec, depth, &path)?);
         }
         // Text lies on whatever ground is there: on a popup or a chosen row it keeps theirs.
-        let ground = styles.get(&Role::Text).copied().unwrap_or_default();
-        styles.insert(Role::Text, Style { bg: None, ..ground });
         let colours = depth != Depth::None && !spec.palette.is_empty();
-        Ok(Self { styles, ground, ascii, colours })
+        let mut theme = Self { styles, ground: Style::default(), ascii, colours };
+        theme.ground = theme.style(Role::Text);
+        if let Some(text) = theme.styles.get_mut(Role::Text as usize) {
+            text.bg = None;
+        }
+        Ok(theme)
     }
 
     /// A shipped theme; none where there is none of that name.
@@ -210,7 +214,7 @@ impl Theme {
     }
 
     pub fn style(&self, role: Role) -> Style {
-        self.styles.get(&role).copied().unwrap_or_default()
+        self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
     /// The screen itself.

@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::action::{Action, refused};
-use super::keys::{Chord, Keymap};
+use super::keys::{Chord, Keymap, Mode};
 use super::layout;
 use super::log_view::LogView;
+use super::pods::Pods;
 use super::popup::{self, Popup};
 use super::replay::Bar;
 use super::screen::findings::Findings;
@@ -53,6 +54,7 @@ pub struct Ui {
     pub(super) releases: Releases,
     pub(super) own_log: OwnLog,
     pub(super) history: History,
+    pub(super) pods: Pods,
     pub(super) popup: Option<Popup>,
     /// When the popup was first on the screen; none until then.
     pub(super) popup_since_ms: Option<u64>,
@@ -155,6 +157,7 @@ impl Ui {
             releases: Releases::default(),
             own_log: OwnLog::default(),
             history: History::default(),
+            pods: Pods::default(),
             popup: None,
             popup_since_ms: None,
             pressed: Vec::new(),
@@ -194,8 +197,8 @@ impl Ui {
             | Screen::Findings
             | Screen::Releases => {}
         }
-        let rows = layout::log_rows(snapshot, self);
-        let columns = layout::log_columns(snapshot, self);
+        self.pods.learn(&snapshot.live, usize::from(self.size.1));
+        let (rows, columns) = layout::log_size(snapshot, self);
         let chosen = chosen_step(self, &snapshot.release);
         self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
         self.log.resize(rows, columns);
@@ -222,6 +225,12 @@ impl Ui {
         self.screen = screen;
         self.zoom = false;
         self.top = 0;
+    }
+
+    /// Where the keys that are pressed now count, the nearest first.
+    pub(super) fn modes(&self) -> Vec<Mode> {
+        let replay = self.replay.is_some().then_some(Mode::Replay);
+        replay.into_iter().chain([self.screen.mode(), Mode::Everywhere]).collect()
     }
 
     pub(super) fn can_arm(&self) -> bool {

@@ -299,12 +299,12 @@ fn tools_that_know_one_flaw_by_different_numbers_fold_into_one() {
         ),
     ];
     let mut all = Vec::new();
-    let mut held = gonogo::world::tools::Held::default();
+    let mut held = Held::default();
     let origin = Origin { key: Some(&KEY), ..Origin::default() };
     for (format, text) in &reports {
         let streamed = stream(*format, &origin, &mut text.as_bytes(), &mut |one| all.push(one));
         streamed.unwrap_or_else(|error| panic!("{error}: {text}"));
-        let kept = gonogo::world::tools::hold(*format, &origin, &mut text.as_bytes(), &mut held);
+        let kept = hold(*format, &origin, &mut text.as_bytes(), &mut held);
         kept.expect("held");
     }
     assert_eq!(all.len(), reports.len());

@@ -8,7 +8,6 @@ use crate::tui::draw::View;
 use crate::tui::keys::{Binding, Mode, When};
 use crate::tui::pen::Strip;
 use crate::tui::popup::{Popup, Word};
-use crate::tui::replay::{Bar, KEYS};
 use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
@@ -19,8 +18,8 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         typed(*word, input)
     } else if let Some((role, text)) = ui.status() {
         Strip::of(*role, format!(" {text}"))
-    } else if let Some(bar) = ui.replay.as_ref().filter(|_| ui.pressed.is_empty()) {
-        of_replay(bar)
+    } else if let Some(input) = ui.replay.as_ref().and_then(|bar| bar.typing.as_ref()) {
+        time(input)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
     } else if ui.popup.is_some() {
@@ -36,16 +35,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     trouble(strip, view).draw(buf, view.theme, area);
 }
 
-/// The keys of a replay, or the time that is being typed.
-fn of_replay(bar: &Bar) -> Strip {
-    if let Some(input) = &bar.typing {
-        return Strip::of(Role::Strong, " go to ")
-            .put(Role::Input, format!("{input}_"))
-            .put(Role::Dim, "  12:04 after the start, 02:41:10Z, #88; enter goes, esc leaves");
-    }
-    KEYS.iter().fold(Strip::of(Role::Dim, " "), |strip, (key, what)| {
-        strip.put(Role::Key, *key).put(Role::Dim, format!(" {what}  "))
-    })
+/// The time that is being typed.
+fn time(input: &str) -> Strip {
+    Strip::of(Role::Strong, " go to ")
+        .put(Role::Input, format!("{input}_"))
+        .put(Role::Dim, "  12:04 after the start, 02:41:10Z, #88; enter goes, esc leaves")
 }
 
 /// A line of words while it is typed.
@@ -67,24 +61,29 @@ fn going_on(view: &View<'_>) -> Strip {
     let pressed = &view.ui.pressed;
     let so_far = crate::tui::keys::printed(pressed);
     let strip = Strip::of(Role::Strong, format!(" {so_far}… "));
-    view.ui.keymap.goes_on(view.ui.screen.mode(), pressed).fold(strip, |strip, (rest, binding)| {
+    view.ui.keymap.goes_on(&view.ui.modes(), pressed).fold(strip, |strip, (rest, binding)| {
         strip.put(Role::Key, format!(" {rest}")).put(Role::Dim, format!(" {} ", binding.desc))
     })
 }
 
+/// How to find all the others is never pushed off the edge.
+const WAYS_IN: [Action; 3] = [Action::Help, Action::Palette, Action::Leave];
+
 fn offered(view: &View<'_>) -> Strip {
-    let mode = view.ui.screen.mode();
+    // Of a replay nothing can be asked: its own keys are all that counts.
+    let replay = view.ui.replay.is_some();
+    let mode = if replay { Mode::Replay } else { view.ui.screen.mode() };
     let bindings = view.ui.keymap.bindings();
     // What belongs to the screen comes first: it is what the hands are at.
     let own = bindings.iter().filter(|binding| binding.mode == mode);
     let everywhere = |mode: Mode| mode == Mode::Everywhere;
+    let way_in = |binding: &Binding| WAYS_IN.contains(&binding.action);
     let rest = bindings.iter().filter(|b| everywhere(b.mode) && !everywhere(mode));
+    let rest = rest.filter(|binding| !replay || way_in(binding));
     let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
-    // How to find all the others is never pushed off the edge.
-    let ways_in = [Action::Help, Action::Palette, Action::Leave];
     offered.fold(Strip::of(Role::Dim, " "), |strip, binding| {
         let (key, text) = (binding.key(), format!(" {}  ", described(binding, view)));
-        if ways_in.contains(&binding.action) {
+        if way_in(binding) {
             strip.right(Role::Key, key).right(Role::Dim, text.trim_end().to_owned() + " ")
         } else {
             strip.put(Role::Key, key).put(Role::Dim, text)

@@ -1,5 +1,7 @@
 //! The log of the chosen step: only the lines of the window are ever built.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -99,10 +101,10 @@ fn strips_of(view: &View<'_>, line: &LogLine, at: usize, columns: usize) -> Vec<
     let time = format!("{:>6} ", clock(line.at_ms));
     let room = columns.saturating_sub(GUTTER + 1);
     let text = line.text.as_str();
-    let texts = if log.wrap {
-        wrap(text, room)
+    let texts: Vec<Cow<'_, str>> = if log.wrap {
+        wrap(text, room).into_iter().map(Cow::Owned).collect()
     } else {
-        vec![text.chars().skip(log.left).take(room + 1).collect()]
+        vec![Cow::Borrowed(part(text, log.left, room + 1))]
     };
     let mut strips = Vec::new();
     for (index, text) in texts.iter().enumerate() {
@@ -113,6 +115,13 @@ fn strips_of(view: &View<'_>, line: &LogLine, at: usize, columns: usize) -> Vec<
         strips.push(marked(strip, role, text, log.needle.as_deref()));
     }
     strips
+}
+
+/// So many characters of a text, after those that were scrolled past.
+fn part(text: &str, skip: usize, count: usize) -> &str {
+    let place = |text: &str, count| text.char_indices().nth(count).map_or(text.len(), |(at, _)| at);
+    let text = &text[place(text, skip)..];
+    &text[..place(text, count)]
 }
 
 /// The text with what was searched for marked.

@@ -9,11 +9,9 @@ use crate::report::words;
 use crate::tui::draw::View;
 use crate::tui::mark;
 use crate::tui::pen::{Strip, pane, rows, width};
+use crate::tui::pods::SlotPods;
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
-
-/// Dots that a slot's row shows at most.
-const DOTS: usize = 12;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if area.is_empty() {
@@ -32,7 +30,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     }
     let (_, stale) = age(view, telemetry.pods_at_ms);
     let room = usize::from(inner.height).saturating_sub(strips.len());
-    for pod in worst_first(&telemetry.pods, room) {
+    for pod in view.pods.worst().take(room) {
         strips.push(pod_strip(view, pod, stale, usize::from(inner.width)));
     }
     rows(buf, view.theme, inner, &strips);
@@ -45,15 +43,12 @@ pub(in crate::tui) fn slot_strip(view: &View<'_>, slot: Slot) -> Strip {
     let (_, stale) = age(view, telemetry.pods_at_ms);
     let role = if stale { Role::Stale } else { role };
     let mut strip = Strip::of(role, format!(" {slot:<5} {glyph} "));
-    let pods = telemetry.pods.iter().filter(|pod| pod.slot == Some(slot));
-    let (ready, all) = pods
-        .clone()
-        .fold((0_usize, 0_usize), |(ready, all), pod| (ready + usize::from(pod.ready), all + 1));
-    for pod in pods.take(DOTS) {
-        let (glyph, role) = if pod.ready { (glyph, role) } else { ("○", Role::Warn) };
+    let SlotPods { ready, all, first, .. } = view.pods.slot(slot);
+    for ready in first {
+        let (glyph, role) = if *ready { (glyph, role) } else { ("○", Role::Warn) };
         strip = strip.put(role, glyph);
     }
-    if all > DOTS {
+    if *all > first.len() {
         strip = strip.put(Role::Dim, "…");
     }
     let ready_role = if ready < all { Role::Warn } else { Role::Text };
@@ -107,23 +102,6 @@ fn tag(image: &str) -> String {
         Some((head, digest)) => format!("{head} {}", digest.get(..7).unwrap_or(digest)),
         None => name.to_owned(),
     }
-}
-
-fn worst_first(pods: &[PodRow], room: usize) -> Vec<&PodRow> {
-    if room == 0 {
-        return Vec::new();
-    }
-    let key = |(place, pod): &(usize, &PodRow)| {
-        (pod.ready, std::cmp::Reverse((pod.restarts, pod.created_ms)), *place)
-    };
-    let mut rows: Vec<(usize, &PodRow)> = pods.iter().enumerate().collect();
-    // Of ten thousand a few are seen: only those are put in order.
-    if rows.len() > room {
-        rows.select_nth_unstable_by_key(room, key);
-        rows.truncate(room);
-    }
-    rows.sort_unstable_by_key(key);
-    rows.into_iter().map(|(_, pod)| pod).collect()
 }
 
 /// The name without what the row says already: `backend 7d9c5f-x2l8k`.

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::centred;
 use crate::tui::action::{Group, blocked};
 use crate::tui::draw::View;
-use crate::tui::keys::{Binding, Mode};
+use crate::tui::keys::Binding;
 use crate::tui::mark::Mark;
 use crate::tui::pen::{Strip, raised, row, rows};
 use crate::tui::theme::Role;
@@ -16,12 +16,14 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
         Role::Dim,
         " lower case looks, UPPER case changes the world and always asks first",
     )];
-    let mode = view.ui.screen.mode();
+    let modes = view.ui.modes();
     for group in Group::ALL {
-        lines.push(Strip::of(Role::Title, format!(" {}", group.words())));
-        let here = |binding: &&Binding| binding.mode == Mode::Everywhere || binding.mode == mode;
-        let bindings = view.ui.keymap.bindings().iter().filter(here);
-        for binding in bindings.filter(|binding| binding.action.group() == group) {
+        let here = |b: &&Binding| modes.contains(&b.mode) && b.action.group() == group;
+        let bindings: Vec<&Binding> = view.ui.keymap.bindings().iter().filter(here).collect();
+        if !bindings.is_empty() {
+            lines.push(Strip::of(Role::Title, format!(" {}", group.words())));
+        }
+        for binding in bindings {
             let why = blocked(binding.action, view.ui, view.snapshot);
             let role = if why.is_some() { Role::Dim } else { Role::Text };
             let strip = Strip::of(Role::Key, format!(" {:<14}", binding.keys()))

@@ -14,7 +14,7 @@ const COLUMNS: u16 = 34;
 pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let mut strips = Vec::new();
-    for (rest, binding) in ui.keymap.goes_on(ui.screen.mode(), &ui.pressed) {
+    for (rest, binding) in ui.keymap.goes_on(&ui.modes(), &ui.pressed) {
         let open = blocked(binding.action, ui, view.snapshot).is_none();
         let role = if open { Role::Text } else { Role::Faint };
         strips.push(Strip::of(Role::Key, format!(" {rest:<4}")).put(role, &binding.desc));

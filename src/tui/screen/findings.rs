@@ -46,7 +46,7 @@ impl Findings {
             counts = counts.put(role, format!("{count} {}  ", severity.word()));
         }
         let total = self.total(Sight::All as usize);
-        let more = u64::from(total).saturating_sub(self.named() as u64);
+        let more = u64::from(total).saturating_sub(self.named as u64);
         if more > 0 {
             counts = counts.put(Role::Dim, format!("{} only in the reports", words::count(more)));
         }

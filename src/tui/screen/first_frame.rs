@@ -1,6 +1,6 @@
 //! The first frame: what is being opened, before there is a release to show.
 
-use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::pen::Strip;
@@ -16,9 +16,8 @@ pub struct FirstFrame {
 }
 
 impl FirstFrame {
-    pub(in crate::tui) fn draw(&self, frame: &mut Frame, theme: &Theme) {
-        let area = frame.area();
-        let buf = frame.buffer_mut();
+    pub(in crate::tui) fn draw(&self, buf: &mut Buffer, theme: &Theme) {
+        let area = buf.area;
         buf.set_style(area, theme.style(Role::Text));
         let top = Rect { height: area.height.min(1), ..area };
         buf.set_style(top, theme.style(Role::Elsewhere));
@@ -48,7 +47,7 @@ mod tests {
         let first =
             FirstFrame { rehearsal: Some("happy".into()), what: "a simulated world".into() };
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-        terminal.draw(|frame| first.draw(frame, &theme)).expect("drawn");
+        terminal.draw(|frame| first.draw(frame.buffer_mut(), &theme)).expect("drawn");
         terminal.backend().to_string()
     }
 

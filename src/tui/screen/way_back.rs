@@ -38,9 +38,10 @@ fn lines(view: &View<'_>, area: Rect) -> Vec<Strip> {
     let asked = popup::stands_on(view.ui) == Some(Screen::WayBack);
     let all = head.len() + matrix.len() + patches.len();
     // Who is asked whether to roll back reads the exact calls without scrolling.
-    let calls_first = asked && beyond(all, area) > 0;
-    let (first, second) = if calls_first { (patches, matrix) } else { (matrix, patches) };
-    head.into_iter().chain(first).chain(second).collect()
+    if asked && beyond(all, area) > 0 {
+        return patches.into_iter().chain(head).chain(matrix).collect();
+    }
+    head.into_iter().chain(matrix).chain(patches).collect()
 }
 
 /// Which way back fits which trouble, and what it costs.
@@ -126,7 +127,12 @@ fn matrix_row(view: &View<'_>, trouble: Trouble, applies: bool, columns: usize) 
 fn patches(release: &Release, columns: usize) -> Vec<Strip> {
     let back = release.rollout.from.filter(|_| release.rollout.rolled_back_ms.is_none());
     let Some(to) = back else { return Vec::new() };
-    let mut lines = vec![heading(&format!("What B sends, back to {to}"))];
+    // How many there are is said above the first, in case not all are in sight.
+    let count = match words::switch_calls(release, to).len() {
+        0 => String::new(),
+        count => format!(": {}", words::plural(count as u64, "call")),
+    };
+    let mut lines = vec![heading(&format!("What B sends, back to {to}{count}"))];
     lines.extend(call_lines(release, to, columns));
     lines
 }

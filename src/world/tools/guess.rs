@@ -24,7 +24,7 @@ pub fn guess(head: &[u8]) -> Option<ReportFormat> {
 }
 
 /// A report as UTF-8: what PowerShell's `>` writes is UTF-16. Anything else is left as it is.
-pub fn utf8(raw: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn utf8(raw: &[u8]) -> Cow<'_, [u8]> {
     let (text, unit): (_, fn([u8; 2]) -> u16) = match raw {
         [0xff, 0xfe, text @ ..] => (text, u16::from_le_bytes),
         [0xfe, 0xff, text @ ..] => (text, u16::from_be_bytes),

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::engine::handle::{Snapshot, Triaged};
 use crate::release::finding::waiver::Waiver;
 use crate::release::triage::{FAMILIES, Status, by_fix, fold};
 use crate::release::{
-    Clean, EffectKey, Finding, Release, ReleaseId, ReportState, ReportSummary, Severity, StepId,
-    StepStatus,
+    Clean, EffectKey, Finding, Release, ReleaseId, ReportState, ReportSummary, Seq, Severity,
+    StepId, StepStatus,
 };
 use crate::report::words;
 use crate::tui::list::{Filter, List};
@@ -79,12 +80,16 @@ pub(super) enum Row {
 /// What the reports of the release say, put together when one came.
 #[derive(Clone, Debug, Default)]
 pub(in crate::tui) struct Findings {
+    /// The record, the reports and the day that the rest was put together from.
+    seen: Option<(ReleaseId, Option<Seq>, usize, Date)>,
     of: Option<(ReleaseId, Vec<Known>, usize)>,
     read: BTreeMap<Wanted, Arc<Triaged>>,
     pub(super) unread: BTreeMap<Wanted, Clean>,
     asked: BTreeSet<Wanted>,
     sources: Vec<Source>,
     entries: Vec<Entry>,
+    /// Findings of now that are known one by one.
+    pub(super) named: usize,
     /// What a filter looks at, in lower case, for each entry.
     texts: Vec<[String; 3]>,
     pub(super) rows: Vec<Row>,
@@ -103,6 +108,17 @@ pub(in crate::tui) struct Findings {
 impl Findings {
     /// Takes in what is new, and says which reports should be read whole.
     pub(in crate::tui) fn learn(&mut self, snapshot: &Snapshot) {
+        let release = &snapshot.release;
+        let today = snapshot.now.wall.to_zoned(TimeZone::UTC).date();
+        let seen = Some((release.id.clone(), release.head, self.read.len(), today));
+        if self.seen == seen && release.head.is_some() {
+            return;
+        }
+        self.learn_anew(snapshot);
+        self.seen = seen;
+    }
+
+    fn learn_anew(&mut self, snapshot: &Snapshot) {
         let release = &snapshot.release;
         let waivers = release.all_waivers();
         let mut signature = Vec::new();
@@ -141,10 +157,12 @@ impl Findings {
             Ok(triaged) => drop(self.read.insert(of, Arc::new(triaged))),
             Err(why) => drop(self.unread.insert(of, why)),
         }
+        self.seen = None;
     }
 
     fn gather(&mut self, release: &Release, waivers: usize) {
         (self.sources, self.entries, self.texts, self.counts) = <_>::default();
+        self.named = 0;
         for step in release.plan().iter().flat_map(|plan| plan.steps()) {
             let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
             let Some(report) = end.and_then(|end| end.report.as_ref()) else { continue };
@@ -170,6 +188,7 @@ impl Findings {
         let source = self.sources.len();
         for (at, finding) in found.iter().enumerate() {
             let (status, waived) = stands(at);
+            self.named += usize::from(status != Status::Fixed);
             let counts = self.counts.entry(finding.severity).or_default();
             let seen = |sight| usize::from(!shows(sight, status, waived.is_some())) ^ 1;
             for (sight, place) in
@@ -396,11 +415,6 @@ impl Findings {
     pub(in crate::tui) fn covered_by(&self, waiver: &Waiver) -> usize {
         let now = self.entries.iter().filter(|entry| entry.status != Status::Fixed);
         now.filter(|entry| waiver.covers(self.finding(entry))).count()
-    }
-
-    /// Findings of now that are known one by one.
-    pub(super) fn named(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.status != Status::Fixed).count()
     }
 
     pub(super) fn total(&self, place: usize) -> u32 {

@@ -9,6 +9,7 @@ use crate::tui::mark;
 use crate::tui::pane::levels::{millis, percent, short};
 use crate::tui::pane::{age, pods};
 use crate::tui::pen::{Strip, pane, rows};
+use crate::tui::pods::SlotPods;
 use crate::tui::theme::Role;
 
 /// Dots of pods that are shown at most.
@@ -94,31 +95,28 @@ fn ready(view: &View<'_>, slot: Slot) -> Strip {
     if telemetry.pods_at_ms.is_none() {
         return strip.put(Role::Stale, text);
     }
-    let own: Vec<bool> =
-        telemetry.pods.iter().filter(|pod| pod.slot == Some(slot)).map(|pod| pod.ready).collect();
-    let (count, all) = (own.iter().filter(|ready| **ready).count(), own.len());
+    let SlotPods { ready: count, all, first, .. } = view.pods.slot(slot);
     let worn = match (stale, count < all) {
         (true, _) => Role::Stale,
         (false, true) => Role::Warn,
         (false, false) => Role::Text,
     };
-    if all == 0 {
+    if *all == 0 {
         return strip.put(Role::Dim, "no pods");
     }
     let mut strip = strip.put(worn, format!("{count}/{all} "));
-    for ready in own.iter().take(DOTS) {
+    for ready in first.iter().take(DOTS) {
         let (dot, dot_role) = if *ready { (glyph, role) } else { ("○", Role::Warn) };
         strip = strip.put(if stale { Role::Stale } else { dot_role }, dot);
     }
-    let strip = if all > DOTS { strip.put(Role::Dim, "…") } else { strip };
+    let strip = if *all > DOTS { strip.put(Role::Dim, "…") } else { strip };
     if stale { strip.right(Role::Stale, format!("{text} ")) } else { strip }
 }
 
 /// Restarts that the pods themselves count, and exits that the newest window counted.
 fn exits(view: &View<'_>, slot: Slot) -> Strip {
     let telemetry = &view.snapshot.live.telemetry;
-    let own = telemetry.pods.iter().filter(|pod| pod.slot == Some(slot));
-    let restarts: u64 = own.map(|pod| u64::from(pod.restarts)).sum();
+    let restarts = view.pods.slot(slot).restarts;
     let (role, text) = match telemetry.pods_at_ms {
         None => (Role::Dim, "unknown".to_owned()),
         Some(_) if restarts > 0 => (Role::Warn, restarts.to_string()),

@@ -74,7 +74,7 @@ fn readiness(view: &View<'_>) -> Option<Strip> {
     if stale {
         return Some(Strip::of(Role::Stale, format!(" ? ready pods: {text}")));
     }
-    let ready = |slot| telemetry.pods.iter().filter(|p| p.slot == Some(slot) && p.ready).count();
+    let ready = |slot| view.pods.slot(slot).ready;
     let Some(from) = from else {
         let text = format!(" ▲ {to} has {} ready pods; NO WAY BACK", ready(to));
         return Some(Strip::of(Role::Warn, text));
