@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Stdin};
 
 use color_eyre::eyre::{Report, WrapErr as _};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::engine::handle::Handle;
@@ -30,8 +31,9 @@ pub(super) async fn talk(handle: Handle, settings: PlainSettings) -> Result<End,
 fn keyboard() -> std::io::Result<mpsc::Receiver<Typed>> {
     let (sender, typed) = mpsc::channel(LINES);
     let interrupts = sender.downgrade();
+    let mut interrupted = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        while interrupted.recv().await.is_some() {
             let Some(sender) = interrupts.upgrade() else { return };
             if sender.send(Typed::Interrupt).await.is_err() {
                 return;

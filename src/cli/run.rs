@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use color_eyre::eyre::{Report, WrapErr as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::reach::Local;
 use super::timeline::Form;
@@ -187,6 +188,9 @@ pub(super) async fn follow(
     how: Follow,
     out: &mut dyn Write,
 ) -> Result<Exit, Report> {
+    // Listened for before anything is told: who reads may interrupt at once.
+    let mut interrupts =
+        signal(SignalKind::interrupt()).wrap_err("failed to listen for an interrupt")?;
     let following = async {
         match how {
             Follow::Json => json::follow(handle, out, false).await,
@@ -202,9 +206,6 @@ pub(super) async fn follow(
             let end = end.wrap_err("failed to print")?;
             Ok(exit_of(&end.release, &end.link))
         }
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.wrap_err("failed to listen for an interrupt")?;
-            Ok(Exit::Interrupted)
-        }
+        _ = interrupts.recv() => Ok(Exit::Interrupted),
     }
 }

@@ -74,7 +74,7 @@ impl Strip {
 
     /// Puts the parts of another one behind its own.
     #[must_use]
-    pub(super) fn join(mut self, other: Self) -> Self {
+    pub(super) fn join(mut self, other: &Self) -> Self {
         self.left.append(&other.left);
         self.right.append(&other.right);
         self

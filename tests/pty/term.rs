@@ -157,7 +157,8 @@ impl Term {
     /// Waits until `words` were written to the terminal, be they seen or not.
     pub(crate) fn wait_sent(&self, words: &str, within: Duration) -> Result<(), Timeout> {
         let seen = lock(&self.seen.0);
-        let among = |bytes: &[u8]| memchr::memmem::find(bytes, words.as_bytes()).is_some();
+        let words = words.as_bytes();
+        let among = |bytes: &[u8]| bytes.windows(words.len()).any(|part| part == words);
         let not_yet = |seen: &mut Seen| !seen.ended && !among(&seen.bytes);
         let waited = self.seen.1.wait_timeout_while(seen, within, not_yet);
         let (seen, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -165,6 +166,7 @@ impl Term {
             return Ok(());
         }
         let text = seen.parser.screen().contents();
+        let words = String::from_utf8_lossy(words);
         Err(Timeout(format!("{words:?} was not written; the screen:\n{text}")))
     }
 
