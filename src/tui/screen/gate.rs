@@ -378,9 +378,9 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
     let card = release.card();
     let all = &card.evidence;
-    let mut lines = Vec::new();
-    // Many scans must not push out of sight how to get back.
-    for (number, group) in [(0, "Tests"), (2, "Database, staging, and the rest"), (1, "Scans")] {
+    // What is new comes first; many scans must not push out of sight how to get back.
+    let mut lines = findings(&card, columns);
+    for (number, group) in [(2, "Database, staging, and the rest"), (0, "Tests"), (1, "Scans")] {
         let of_group = all.iter().filter(|line| kind(release, line).0 == number);
         let mut of_group: Vec<&CardLine> = of_group.collect();
         of_group.sort_by_key(|line| line.verdict.is_pass());
@@ -390,9 +390,10 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
         for line in of_group {
             lines.extend(evidence_line(line, kind(release, line).1, columns));
         }
+        if number == 0 {
+            lines.extend(layers(&card, columns));
+        }
     }
-    lines.extend(findings(&card, columns));
-    lines.extend(layers(&card, columns));
     let text = format!("   {:<30} ", "staging metrics");
     lines.push(Strip::of(Role::Dim, text).put(Role::Dim, "not recorded"));
     lines
