@@ -111,7 +111,8 @@ async fn the_gate_is_read_and_decided_on_its_own_screen() {
     cockpit.expect("BLUE serves → GREEN gets it").expect("switch back, no data loss");
     // At this size it is read by scrolling: evidence, and what follows from each answer.
     cockpit.press("G").expect("ends the release").expect("EXPIRES").expect("asks everybody");
-    cockpit.press("gg").press("ctrl-d").expect("214 passed");
+    cockpit.press("gg").press("ctrl-d").expect("6 low").expect("restore drill");
+    cockpit.press("ctrl-d").expect("214 passed");
 
     // The vote stands under the card and names it; it can be left at every point.
     let digest = cockpit.snapshot().release.gate.as_ref().expect("a gate").digest.short();
