@@ -110,6 +110,7 @@ fn findings(folder: &Path, stored: &Stored) -> Result<Vec<Finding>, Clean> {
     let origin = Origin {
         tool: stored.tool.as_str(),
         exit: None,
+        accepted: false,
         log: "",
         root: root.as_deref().and_then(Path::to_str).unwrap_or(""),
         key: Some(&key),

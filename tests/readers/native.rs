@@ -188,6 +188,26 @@ fn t1_a_fix_of_a_package_without_a_name_is_held_as_it_was_read() {
 }
 
 #[test]
+fn t12_an_exit_for_findings_beside_a_report_of_none_is_no_clean_scan() {
+    let with = |tool: &str, exit, format, path: &str| {
+        let origin = Origin { tool, exit: Some(exit), accepted: true, ..Origin::default() };
+        read(format, &origin, &fixture(path)).expect("read").summary.state
+    };
+    let crashed = |state: &ReportState| match state {
+        ReportState::Crashed { reason } => reason.as_str().contains("accepts for findings"),
+        _ => false,
+    };
+    assert!(crashed(&with("k6", 99, ReportFormat::K6Summary, "k6/pass.json")));
+    // Also where the code is the plan's own choice.
+    assert!(crashed(&with("gitleaks", 3, Sarif, "gitleaks/clean.sarif")));
+    assert_eq!(with("gitleaks", 3, Sarif, "gitleaks/findings.sarif"), ReportState::Findings);
+    assert_eq!(with("k6", 99, ReportFormat::K6Summary, "k6/breach.json"), ReportState::Findings);
+    // Why nothing was looked at is not lost.
+    let state = with("kubesec", 2, KubesecJson, "kubesec/error-invalid-manifest.json");
+    assert!(matches!(state, ReportState::NotScanned { .. }), "{state:?}");
+}
+
+#[test]
 fn t16_what_a_windows_shell_redirected_reads_as_it_was_printed_and_is_kept_masked() {
     let folder = tempfile::tempdir().expect("a folder");
     let quoted = fixture("gitleaks/findings.json");
@@ -208,6 +228,9 @@ fn t16_what_a_windows_shell_redirected_reads_as_it_was_printed_and_is_kept_maske
         let summary = summary.expect("read");
         let same = report(GitleaksJson, "gitleaks/findings.json").summary;
         assert_eq!((summary.state, summary.counts), (same.state, same.counts));
+        // Four bytes a character, which nobody decodes, hide nothing either.
+        let four: Vec<u8> = text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        assert!(conceal_report(&four, Some(&KEY)) == narrow, "kept as the other is");
         // What is cut in the middle of a character is damaged, not shorter.
         std::fs::write(&path, &wide[..wide.len() / 2 - 1]).expect("written");
         assert!(read_file(&path, None, &Origin::default(), &mut Held::default()).is_err());

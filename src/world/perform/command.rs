@@ -125,12 +125,14 @@ fn read(
         Some(kept) => kept,
         None => keep(world, dir, step, path, exit.started)?,
     };
+    let code = match exit.cause {
+        Cause::Exited { code } => Some(code),
+        _ => None,
+    };
     let origin = Origin {
         tool: step.run.first().map_or("", String::as_str),
-        exit: match exit.cause {
-            Cause::Exited { code } if !step.exit_ok.contains(&code) => Some(code),
-            _ => None,
-        },
+        exit: code,
+        accepted: code.is_some_and(|code| code != 0 && step.exit_ok.contains(&code)),
         log: &end_of_log(dir),
         root: world.workspace.to_str().unwrap_or(""),
         key: world.key.as_ref(),

@@ -122,6 +122,10 @@ const EXITS: [&Exits; 17] = [
 pub(super) fn broken_exit(origin: &Origin<'_>, found: bool) -> Option<String> {
     let exit = origin.exit?;
     let program = origin.tool.rsplit('/').next().unwrap_or(origin.tool);
+    if origin.accepted {
+        let why = "which the plan accepts for findings, and reports none";
+        return (!found).then(|| format!("{program} exited with {exit}, {why}"));
+    }
     let exits = EXITS.iter().find(|exits| exits.program == program)?;
     let (well, findings) = (exits.well.contains(&exit), exits.findings.contains(&exit));
     let broken = exits.broken.contains(&exit);

@@ -27,6 +27,8 @@ pub struct Origin<'a> {
     pub tool: &'a str,
     /// What the program exited with.
     pub exit: Option<i32>,
+    /// Whether the plan takes this exit, which is not 0, for "ran well and found something".
+    pub accepted: bool,
     /// The end of what it said besides the report: some say only there what they looked at.
     pub log: &'a str,
     /// The absolute path that the tool ran in; paths in findings are made relative to it.
@@ -299,7 +301,9 @@ impl<'t> Tally<'t> {
         let reason = |text: &str| line(text.trim());
         let failed = self.tests.is_some_and(|tests| tests.failed > 0);
         let found = self.found() > 0 || failed;
-        let broken = super::formats::broken_exit(self.origin, found);
+        // Why nothing was scanned says more than that nothing was found.
+        let accepted = self.origin.accepted && self.not_scanned.is_some();
+        let broken = super::formats::broken_exit(self.origin, found).filter(|_| !accepted);
         let state = if let Some(why) = &self.crashed {
             ReportState::Crashed { reason: reason(why) }
         } else if let Some(why) = &broken {

@@ -344,7 +344,12 @@ const QUOTING: [&str; 14] = [
 /// a tool gives as the secret itself is replaced by its identity, so that a report which is read
 /// again from its masked copy says the same. The copy is UTF-8, in which alone secrets are found.
 pub fn conceal_report(raw: &[u8], key: Option<&Key>) -> Vec<u8> {
-    let raw = &*utf8(raw);
+    let mut raw = utf8(raw);
+    if raw.contains(&0) {
+        // No text holds it. What is left of a still wider encoding would hide a secret behind it.
+        raw.to_mut().retain(|byte| *byte != 0);
+    }
+    let raw = &*raw;
     let Ok(text) = std::str::from_utf8(raw) else {
         return conceal(&String::from_utf8_lossy(raw)).into_owned().into_bytes();
     };
