@@ -1,5 +1,6 @@
 //! What a decision card says of a release so far. Pure: the card is drawn from records only.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -89,8 +90,9 @@ impl Release {
     }
 
     /// The card that people decide on: the frozen one, or what there is of it so far.
-    pub fn card(&self) -> Card {
-        self.gate.as_ref().map_or_else(|| self.card_so_far(), |gate| (*gate.card).clone())
+    pub fn card(&self) -> Cow<'_, Card> {
+        let frozen = self.gate.as_ref().map(|gate| Cow::Borrowed(&*gate.card));
+        frozen.unwrap_or_else(|| Cow::Owned(self.card_so_far()))
     }
 }
 

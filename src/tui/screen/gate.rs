@@ -15,24 +15,25 @@ use crate::tui::pen::{Strip, wrap};
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    let title = title(view);
+    let (title, card) = (title(view), view.snapshot.release.card());
     match halves(area) {
-        None => sheet(buf, area, view, &title, &all(view, columns(area))),
+        None => sheet(buf, area, view, &title, &all(view, &card, columns(area))),
         Some((left, right)) => {
-            let evidence = evidence(view, columns(right));
+            let evidence = evidence(view, &card, columns(right));
             sheet(buf, right, view, &Strip::of(Role::Title, " Evidence "), &evidence);
-            sheet(buf, left, view, &title, &decided(view, columns(left)));
+            sheet(buf, left, view, &title, &decided(view, &card, columns(left)));
         }
     }
 }
 
 /// Rows that do not fit.
 pub(in crate::tui) fn overflow(view: &View<'_>, area: Rect) -> usize {
+    let card = view.snapshot.release.card();
     match halves(area) {
-        None => beyond(all(view, columns(area)).len(), area),
+        None => beyond(all(view, &card, columns(area)).len(), area),
         Some((left, right)) => {
-            let right_rows = beyond(evidence(view, columns(right)).len(), right);
-            right_rows.max(beyond(decided(view, columns(left)).len(), left))
+            let right_rows = beyond(evidence(view, &card, columns(right)).len(), right);
+            right_rows.max(beyond(decided(view, &card, columns(left)).len(), left))
         }
     }
 }
@@ -70,37 +71,37 @@ fn title(view: &View<'_>) -> Strip {
 }
 
 /// One below the other: what decides first, what follows from it last.
-fn all(view: &View<'_>, columns: usize) -> Vec<Strip> {
-    let (head, tail) = parts(view, columns);
+fn all(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
+    let (head, tail) = parts(view, card, columns);
     let mut lines = head;
     lines.push(Strip::new());
-    lines.extend(evidence(view, columns));
+    lines.extend(evidence(view, card, columns));
     lines.push(Strip::new());
     lines.extend(tail);
     lines
 }
 
 /// Everything but the evidence.
-fn decided(view: &View<'_>, columns: usize) -> Vec<Strip> {
-    let (mut lines, tail) = parts(view, columns);
+fn decided(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
+    let (mut lines, tail) = parts(view, card, columns);
     lines.push(Strip::new());
     lines.extend(tail);
     lines
 }
 
-fn parts(view: &View<'_>, columns: usize) -> (Vec<Strip>, Vec<Strip>) {
+fn parts(view: &View<'_>, card: &Card, columns: usize) -> (Vec<Strip>, Vec<Strip>) {
     let mut head = match &view.snapshot.release.gate {
         Some(gate) => standing(view, gate, columns),
         None => not_opened(view, columns),
     };
-    let (role, text) = summary(&view.snapshot.release);
+    let (role, text) = summary(&view.snapshot.release, card);
     head.extend(told("evidence", role, &text, columns));
     head.push(Strip::new());
     head.push(heading("The way back"));
     head.extend(undo(view, columns));
     head.push(Strip::new());
     head.push(heading("What changes"));
-    head.extend(change(view, columns));
+    head.extend(change(view, card, columns));
     let mut tail = vec![heading("What happens then")];
     tail.extend(afterwards(view, columns));
     (head, tail)
@@ -210,7 +211,7 @@ fn who(view: &View<'_>, gate: Option<&Gate>, columns: usize) -> Vec<Strip> {
     lines
 }
 
-fn change(view: &View<'_>, columns: usize) -> Vec<Strip> {
+fn change(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
     let mut lines = Vec::new();
     if let Some(start) = release.start.as_deref() {
@@ -244,9 +245,8 @@ fn change(view: &View<'_>, columns: usize) -> Vec<Strip> {
     }
     lines.extend(images(view, to, "is replaced", columns));
     lines.extend(new_images(release, to, columns));
-    let migrations =
-        release.card().evidence.into_iter().find(|line| line.what == "migrations".into());
-    let text = migrations.map_or(Clean::new("not recorded"), |line| line.value);
+    let migrations = card.evidence.iter().find(|line| line.what == "migrations".into());
+    let text = migrations.map_or(Clean::new("not recorded"), |line| line.value.clone());
     lines.extend(told("migrations", Role::Text, text.as_str(), columns));
     lines.extend(told("shared", Role::Dim, "objects of both slots: not recorded", columns));
     lines
@@ -360,8 +360,8 @@ fn kind(release: &Release, line: &CardLine) -> (usize, bool) {
 }
 
 /// The evidence in one line.
-fn summary(release: &Release) -> (Role, String) {
-    let all = release.card().evidence;
+fn summary(release: &Release, card: &Card) -> (Role, String) {
+    let all = &card.evidence;
     let bad = all.iter().filter(|line| !line.verdict.is_pass()).count();
     let checks = words::plural(all.len() as u64, "check");
     let so_far = if release.gate.is_none() { " so far" } else { "" };
@@ -374,12 +374,11 @@ fn summary(release: &Release) -> (Role, String) {
     }
 }
 
-fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
+fn evidence(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
-    let card = release.card();
     let all = &card.evidence;
     // What is new comes first; many scans must not push out of sight how to get back.
-    let mut lines = findings(&card, columns);
+    let mut lines = findings(card, columns);
     for (number, group) in [(2, "Database, staging, and the rest"), (0, "Tests"), (1, "Scans")] {
         let of_group = all.iter().filter(|line| kind(release, line).0 == number);
         let mut of_group: Vec<&CardLine> = of_group.collect();
@@ -391,7 +390,7 @@ fn evidence(view: &View<'_>, columns: usize) -> Vec<Strip> {
             lines.extend(evidence_line(line, kind(release, line).1, columns));
         }
         if number == 0 {
-            lines.extend(layers(&card, columns));
+            lines.extend(layers(card, columns));
         }
     }
     let text = format!("   {:<30} ", "staging metrics");
