@@ -24,6 +24,9 @@ pub enum Mode {
     Watch,
 }
 
+/// What most lines are shorter than, in bytes: room that is made once.
+const LINE_BYTES: usize = 1024;
+
 /// What was found and done when a journal was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repair {
@@ -322,7 +325,7 @@ fn write_down(
             by,
             event,
         };
-        let mut line = Vec::new();
+        let mut line = Vec::with_capacity(LINE_BYTES);
         prev = encode(&record, &mut line).map_err(|error| error.to_string())?;
         line.pop();
         chain.follow(&record, &prev);

@@ -135,7 +135,7 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) -> Result<Digest, BadRecord> {
         out.truncate(start);
         return Err(BadRecord::TooLong { bytes });
     }
-    Ok(digest(&text(&hasher.finalize())))
+    Ok(Digest::from_sha256(&hasher.finalize()))
 }
 
 /// A record that cannot become a line.

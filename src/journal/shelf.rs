@@ -33,6 +33,22 @@ pub struct Batch {
     pub weight: Weight,
 }
 
+impl Batch {
+    /// The lines as they are to stand in a file. A single one, as most batches are, is not copied.
+    fn into_bytes(self) -> Vec<u8> {
+        let more: usize = self.lines.iter().skip(1).map(|line| line.len() + 1).sum();
+        let mut lines = self.lines.into_iter();
+        let Some(mut bytes) = lines.next() else { return Vec::new() };
+        bytes.reserve(more + 1);
+        bytes.push(b'\n');
+        for line in lines {
+            bytes.extend_from_slice(&line);
+            bytes.push(b'\n');
+        }
+        bytes
+    }
+}
+
 /// How much a batch matters when there is hardly any room left, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {

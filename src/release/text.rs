@@ -6,18 +6,23 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Text in which nothing can move the cursor, hide or reorder other text (threats T1 and T2).
 ///
 /// Control characters, C1, bidirectional overrides, zero-width and tag characters stand as
 /// visible escapes (`\u{202e}`, `\x1b`); tabs become spaces. One `Clean` is one line: line ends
 /// become `\n` in escaped form.
-#[derive(
-    Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(from = "String")]
 pub struct Clean(String);
+
+// Derived, it would copy each text before it is written.
+impl Serialize for Clean {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
 
 impl Clean {
     /// Cleans `text`. Text that is clean already is only copied.

@@ -89,7 +89,7 @@ impl Shelf for FileShelf {
                 return Shelved::Dead { reason };
             };
             let written = beside_the_loop(move || {
-                let shelved = open.append(&batch);
+                let shelved = open.append(batch);
                 (open, shelved)
             });
             match written.await {
@@ -130,7 +130,7 @@ enum NotWritten {
 }
 
 impl OpenFile {
-    fn append(&mut self, batch: &Batch) -> Shelved {
+    fn append(&mut self, batch: Batch) -> Shelved {
         if let Some(reason) = &self.dead {
             return Shelved::Dead { reason: reason.clone() };
         }
@@ -139,12 +139,9 @@ impl OpenFile {
             Ok(Some(newer)) => return Shelved::Conflict { newer },
             Err(reason) => return self.dies(&reason),
         }
-        let mut bytes = Vec::with_capacity(batch.lines.iter().map(|line| line.len() + 1).sum());
-        for line in &batch.lines {
-            bytes.extend_from_slice(line);
-            bytes.push(b'\n');
-        }
-        match self.write(&bytes, batch.weight) {
+        let weight = batch.weight;
+        let mut bytes = batch.into_bytes();
+        match self.write(&bytes, weight) {
             Ok(()) => {}
             Err(NotWritten::Full(error)) => {
                 return Shelved::Full { reason: Clean::new(&error.to_string()) };
