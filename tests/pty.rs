@@ -163,6 +163,19 @@ fn f60_a_paste_reaches_forms_as_text_and_keys_as_nothing() {
 }
 
 #[test]
+fn keys_that_come_in_one_go_wait_for_nothing_between_them() {
+    // As many as come over a slow line at once. Each of them waiting for the thread that reads to
+    // look up would take them beyond all patience.
+    const KEYS: usize = 900;
+    let desk = Desk::new();
+    let (mut term, _) = desk.rehearse((100, 30));
+    term.send(&format!("{}V", "Z".repeat(KEYS))).expect("typed");
+    term.wait_text("V does nothing", PATIENCE).unwrap_or_else(|error| panic!("{error}"));
+    term.send("\x03\x03").expect("typed");
+    term.finish().expect("an end");
+}
+
+#[test]
 fn f52_reset_repairs_a_terminal_whose_cockpit_was_killed() {
     let desk = Desk::new();
     let gonogo = PathBuf::from(env!("CARGO_BIN_EXE_gonogo"));
@@ -194,7 +207,7 @@ fn panic_on_a_terminal() {
     let _within = runtime.enter();
     let theme = Theme::shipped("dark", Depth::True, false).expect("shipped");
     let first = FirstFrame { rehearsal: None, what: "opening".to_owned() };
-    let _opened = gonogo::tui::open(&theme, &first).expect("a terminal");
+    let _opened = gonogo::tui::open(&theme, &first, None).expect("a terminal");
     panic!("a fault of ours");
 }
 

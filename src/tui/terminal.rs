@@ -222,13 +222,13 @@ fn restore_on_panic() {
     });
 }
 
-/// Waits a moment for input, and says whether the terminal is still there. A terminal that hung up
-/// is readable for ever and never says anything, so reading on would never end (fault F54).
-fn is_there() -> bool {
+/// Waits for input, at most for `limit`, and says whether the terminal is still there. One that
+/// hung up is readable for ever and never says anything, so reading on would never end (fault F54).
+fn is_there(limit: Duration) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
     let mut files = [PollFd::new(&stdin, PollFlags::IN)];
-    let limit = Timespec::try_from(LOOK_UP).ok();
+    let limit = Timespec::try_from(limit).ok();
     let mut found = poll(&mut files, limit.as_ref());
     while found == Err(rustix::io::Errno::INTR) {
         // The signal may be the one of the hang-up itself, so a signal says nothing; what it
@@ -254,10 +254,15 @@ impl Keyboard {
         let (reading, over) = std::sync::mpsc::channel();
         let read = move || {
             let _reading = reading;
-            while !STOP.load(Ordering::SeqCst) && is_there() {
+            // Keys that came in one go were read in one go: the terminal says nothing of the rest.
+            let mut limit = Duration::ZERO;
+            while !STOP.load(Ordering::SeqCst) && is_there(limit) {
                 let ready = event::poll(Duration::ZERO);
                 let event = match ready {
-                    Ok(false) => continue,
+                    Ok(false) => {
+                        limit = LOOK_UP;
+                        continue;
+                    }
                     Ok(true) => event::read(),
                     Err(error) => Err(error),
                 };
@@ -265,6 +270,7 @@ impl Keyboard {
                 if sender.blocking_send(event).is_err() {
                     return;
                 }
+                limit = Duration::ZERO;
             }
         };
         let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
