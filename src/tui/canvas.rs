@@ -36,13 +36,13 @@ impl Canvas {
         backend.clear()
     }
 
-    /// Paints a frame and sends what is not on the terminal yet; nothing when all of it is.
+    /// Paints a frame and sends what is not on the terminal yet; nothing when all of it is. What
+    /// is given to `paint` is an older frame: it paints every cell.
     pub(super) fn draw<B: Backend>(
         &mut self,
         backend: &mut B,
         paint: impl FnOnce(&mut Buffer),
     ) -> Result<(), B::Error> {
-        self.next.reset();
         paint(&mut self.next);
         if let Some((from, to)) = self.changed() {
             // Where most has changed, copying it would cost more than it spares.
@@ -70,11 +70,20 @@ impl Canvas {
     }
 }
 
-/// Whether two rows look alike. What is compared in a word comes before the texts.
+/// Whether two rows look alike. Nearly all cells do in nearly all frames, so that each is looked
+/// at once, and the call that compares texts is spared where a text is a few bytes.
 fn same(shown: &[Cell], next: &[Cell]) -> bool {
-    let look = |cell: &Cell| (cell.fg, cell.bg, cell.modifier);
-    shown.iter().zip(next).all(|(shown, next)| look(shown) == look(next))
-        && shown.iter().zip(next).all(|(shown, next)| shown.symbol() == next.symbol())
+    shown.iter().zip(next).all(|(shown, next)| {
+        glyph(shown, next)
+            && shown.fg == next.fg
+            && shown.bg == next.bg
+            && shown.modifier == next.modifier
+    })
+}
+
+fn glyph(shown: &Cell, next: &Cell) -> bool {
+    let (shown, next) = (shown.symbol().as_bytes(), next.symbol().as_bytes());
+    shown.len() == next.len() && shown.iter().zip(next).all(|(shown, next)| shown == next)
 }
 
 /// Some rows of a frame.
@@ -99,6 +108,7 @@ mod tests {
         canvas.measure(&mut backend).expect("memory");
         for frame in frames {
             let paint = |buf: &mut Buffer| {
+                buf.reset();
                 for (x, y, text) in *frame {
                     buf.set_string(*x, *y, text, Style::new().bold());
                 }
@@ -133,6 +143,7 @@ mod tests {
             canvas.measure(&mut backend).expect("memory");
             assert_eq!(canvas.area(), Rect::new(0, 0, columns, rows));
             let paint = |buf: &mut Buffer| {
+                buf.reset();
                 buf.set_string(0, 0, "words", Style::new());
             };
             canvas.draw(&mut backend, paint).expect("memory");

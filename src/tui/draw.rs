@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 
 use super::layout::{self, Areas};
 use super::pane;
@@ -30,16 +30,15 @@ pub fn draw(frame: &mut Frame, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
     paint(frame.buffer_mut(), snapshot, ui, theme);
 }
 
-/// Paints the whole screen into cells that are empty.
+/// Paints the whole screen, whatever stood in its cells.
 pub(super) fn paint(buf: &mut Buffer, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
     let area = buf.area;
     if area.is_empty() {
         return;
     }
-    let ground = theme.ground();
-    for cell in &mut buf.content {
-        cell.set_style(ground);
-    }
+    let mut blank = Cell::EMPTY;
+    blank.set_style(theme.ground());
+    buf.content.fill(blank);
     let (next, pods) = (words::next(snapshot), ui.pods.of(&snapshot.live, ui.size.1));
     let view = View { snapshot, ui, theme, next, pods };
     if layout::is_tiny(area) {

@@ -14,6 +14,9 @@ use unicode_width::UnicodeWidthChar;
 use super::theme::{Role, Theme};
 use crate::release::{Clean, hidden};
 
+/// As long as most rows are.
+const ROW_BYTES: usize = 128;
+
 /// One row: parts from the left, parts at the right edge.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Strip {
@@ -31,6 +34,10 @@ struct Parts {
 
 impl Parts {
     fn push(&mut self, role: Role, text: &str) {
+        if self.text.is_empty() {
+            // Room for most rows, so that it is made once and not as the row grows.
+            self.text.reserve(ROW_BYTES);
+        }
         self.text.push_str(&harmless(text));
         self.ends.push((role, self.text.len()));
     }

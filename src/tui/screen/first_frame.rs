@@ -18,6 +18,7 @@ pub struct FirstFrame {
 impl FirstFrame {
     pub(in crate::tui) fn draw(&self, buf: &mut Buffer, theme: &Theme) {
         let area = buf.area;
+        buf.reset();
         buf.set_style(area, theme.style(Role::Text));
         let top = Rect { height: area.height.min(1), ..area };
         buf.set_style(top, theme.style(Role::Elsewhere));
