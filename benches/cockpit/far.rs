@@ -201,7 +201,7 @@ async fn sits(args: &[String]) -> Outcome {
         pace: Pace::default(),
     };
     let handle = connect(Path::new(socket), attaching).await?;
-    tui::run(handle, settings).await?;
+    tui::run(handle, settings, gonogo::world::machine::terminal_at_once()).await?;
     Ok(())
 }
 

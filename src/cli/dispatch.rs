@@ -24,6 +24,7 @@ use crate::report::line::LineSettings;
 use crate::report::plain::PlainSettings;
 use crate::tui;
 use crate::world::Clock;
+use crate::world::machine::terminal_at_once;
 
 /// Carries out what was typed.
 pub fn dispatch(args: Args) -> Result<Exit, Report> {
@@ -149,7 +150,7 @@ fn choose(local: &Local, look: &Look) -> Result<Exit, Report> {
     let settings = cockpit(theme(&local.paths, look)?, &local.paths, look, "")?;
     let runtime = runtime()?;
     let (left, shown) = runtime.block_on(async {
-        let left = tui::run(super::shelf::nothing(local)?, settings)
+        let left = tui::run(super::shelf::nothing(local)?, settings, terminal_at_once())
             .await
             .wrap_err("failed to show the cockpit")?;
         Ok::<_, Report>(left)
@@ -286,7 +287,8 @@ fn watch(local: &Local, id: &ReleaseId, look: &Look) -> Result<Exit, Report> {
     let runtime = runtime()?;
     let (left, release) = runtime.block_on(async {
         let first = tui::FirstFrame { rehearsal: None, what: format!("{id}: reaching its engine") };
-        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        let opened =
+            tui::open(&theme, &first, terminal_at_once()).wrap_err("failed to show the cockpit")?;
         let settings = cockpit(theme, &local.paths, look, "")?;
         let handle = local.reach(id, super::reach::DRIVE).await?;
         let mut follower = handle.follow();

@@ -23,6 +23,7 @@ use crate::report::{json, line, words};
 use crate::sim::scenario::{self, Scenario};
 use crate::sim::{Settings, Theatre, build};
 use crate::tui;
+use crate::world::machine::terminal_at_once;
 use crate::world::{Clock, disk, machine};
 
 /// When every rehearsal begins on its own wall clock, so that a seed repeats to the letter.
@@ -187,7 +188,8 @@ pub(super) fn cockpit(
             rehearsal: Some(scenario.name.clone()),
             what: "the shipped plan, a simulated cluster, and a journal".to_owned(),
         };
-        let opened = tui::open(&theme, &first).wrap_err("failed to show the cockpit")?;
+        let opened =
+            tui::open(&theme, &first, terminal_at_once()).wrap_err("failed to show the cockpit")?;
         Ok((config::rehearsal_of(scenario, args)?, (opened, settings(theme)?)))
     };
     let (left, seen) = attended(args, begin, paths, by, async |handle, with, history| {

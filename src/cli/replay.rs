@@ -13,6 +13,7 @@ use crate::release::Clean;
 use crate::report::line::{self, LineSettings};
 use crate::report::summary::write_lines;
 use crate::tui;
+use crate::world::machine::terminal_at_once;
 
 /// How a replay is shown.
 pub enum Stage {
@@ -37,7 +38,9 @@ pub async fn replay(
     let mut tape = Tape::new(id.clone(), all, steps);
     match stage {
         Stage::Screens(settings, speed) => {
-            tui::replay(tape, *settings, speed).await.wrap_err("failed to show the replay")?;
+            tui::replay(tape, *settings, speed, terminal_at_once())
+                .await
+                .wrap_err("failed to show the replay")?;
         }
         Stage::Lines => {
             let head = format!("REPLAY of {id}: this has happened, nothing happens now");

@@ -1,8 +1,10 @@
-//! The way to the terminal: whole frames, written by a thread of their own. A terminal that is
-//! stopped, or slow, holds up that thread and nothing else; no frame is drawn meanwhile, so that
-//! the next one shows what is true then (F54).
+//! The way to the terminal: whole frames. What the terminal takes at once is written where the
+//! frame was made; only what it does not take goes to a thread, because handing over costs more
+//! than a frame does. A terminal that is stopped, or slow, holds up that thread and nothing else;
+//! no frame is drawn meanwhile, so that the next one shows what is true then (F54).
 
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +24,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Outlet {
     frame: Vec<u8>,
+    at_once: Option<OwnedFd>,
     thread: Sender<Vec<u8>>,
     progress: Progress,
 }
@@ -73,15 +76,20 @@ impl Progress {
 }
 
 impl Outlet {
-    /// Writes to `terminal` on a thread of its own, which ends with the outlet.
-    pub(super) fn to(terminal: impl Write + Send + 'static) -> io::Result<Self> {
+    /// Writes to `terminal` on a thread of its own, which ends with the outlet. `at_once` is the
+    /// same terminal, opened so that it refuses what it cannot take now: without it the thread
+    /// writes everything.
+    pub(super) fn to(
+        terminal: impl Write + Send + 'static,
+        at_once: Option<OwnedFd>,
+    ) -> io::Result<Self> {
         let progress = Progress::default();
         let (thread, frames) = channel();
         let mine = progress.clone();
         std::thread::Builder::new()
             .name("frames".to_owned())
             .spawn(move || carry(terminal, &frames, &mine))?;
-        Ok(Self { frame: Vec::new(), thread, progress })
+        Ok(Self { frame: Vec::new(), at_once, thread, progress })
     }
 
     pub(super) fn progress(&self) -> Progress {
@@ -110,13 +118,23 @@ impl Write for Outlet {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let frame = std::mem::take(&mut self.frame);
+        let mut frame = std::mem::take(&mut self.frame);
+        // Held while writing at once: who closes the way, after a panic, waits for the whole frame.
         let mut state = self.progress.lock();
         if let Some(kind) = state.failed {
             return Err(kind.into());
         }
         if state.closed {
             return Ok(());
+        }
+        if let Some(terminal) = self.at_once.as_ref().filter(|_| state.pending == 0) {
+            let taken = take_at_once(terminal, &frame);
+            if taken == frame.len() {
+                frame.clear();
+                self.frame = frame;
+                return Ok(());
+            }
+            frame.drain(..taken);
         }
         state.pending += frame.len();
         drop(state);
@@ -125,6 +143,21 @@ impl Write for Outlet {
         }
         Ok(())
     }
+}
+
+/// How many bytes of the frame the terminal took now. Whatever keeps it from taking more, the
+/// thread meets it again, and says so.
+fn take_at_once(terminal: &OwnedFd, frame: &[u8]) -> usize {
+    let mut taken = 0;
+    while let Some(rest) = frame.get(taken..).filter(|rest| !rest.is_empty()) {
+        match rustix::io::write(terminal, rest) {
+            Ok(0) => break,
+            Ok(bytes) => taken += bytes,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break,
+        }
+    }
+    taken
 }
 
 #[cfg(test)]
@@ -152,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn f54_a_stopped_terminal_holds_up_nobody_and_one_that_goes_on_is_heard_of() {
         let ((go, gate), (taken, frames)) = (channel(), channel());
-        let mut outlet = Outlet::to(Stopped { go: gate, taken }).expect("a thread");
+        let mut outlet = Outlet::to(Stopped { go: gate, taken }, None).expect("a thread");
         let progress = outlet.progress();
         assert!(!progress.is_busy());
         outlet.write_all(b"a frame").expect("taken");
@@ -166,5 +199,36 @@ mod tests {
         outlet.flush().expect("handed over");
         progress.idle().await;
         assert!(outlet.flush().is_err(), "a terminal that is gone is an error");
+    }
+
+    #[tokio::test]
+    async fn what_the_terminal_takes_at_once_waits_for_no_thread_and_the_rest_follows_in_order() {
+        use rustix::pipe::{PipeFlags, fcntl_getpipe_size, pipe_with};
+        let (reader, writer) = pipe_with(PipeFlags::NONBLOCK).expect("a pipe");
+        let room = fcntl_getpipe_size(&writer).expect("its size");
+        let ((go, gate), (taken, frames)) = (channel(), channel());
+        let mut outlet = Outlet::to(Stopped { go: gate, taken }, Some(writer)).expect("a thread");
+        let progress = outlet.progress();
+        outlet.write_all(b"small").expect("taken");
+        outlet.flush().expect("written");
+        assert!(!progress.is_busy(), "it is written already");
+        outlet.write_all(&vec![b'x'; room]).expect("taken");
+        outlet.flush().expect("written, and handed over");
+        assert!(progress.is_busy(), "the pipe is full");
+        outlet.write_all(b"after it").expect("taken");
+        outlet.flush().expect("handed over");
+        let mut all = Vec::new();
+        let mut piece = vec![0; room];
+        while let Ok(bytes @ 1..) = rustix::io::read(&reader, &mut piece[..]) {
+            all.extend_from_slice(&piece[..bytes]);
+        }
+        // There is room again, but what waits for the thread comes first.
+        outlet.write_all(b", then this").expect("taken");
+        outlet.flush().expect("handed over");
+        (0..3).for_each(|_| go.send(()).expect("the thread waits"));
+        progress.idle().await;
+        all.extend(frames.try_iter().flatten());
+        let expected = ["small", &"x".repeat(room), "after it", ", then this"].concat();
+        assert_eq!(String::from_utf8(all).expect("text"), expected);
     }
 }

@@ -2,6 +2,7 @@
 //! nothing changes.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyEventKind};
@@ -56,25 +57,41 @@ pub struct Opened {
 /// Takes the terminal over and shows at once what is being opened, because opening it takes its
 /// time. Keys wait until the cockpit runs. To be called within the runtime that will run it;
 /// dropping what it gives back gives the terminal back.
-pub fn open(theme: &Theme, first: &FirstFrame) -> Result<Opened, TuiError> {
-    Ok(take_over(|buf| first.draw(buf, theme))?)
+///
+/// `at_once`, if it can be had, is the terminal opened so that it refuses what it cannot take now.
+pub fn open(
+    theme: &Theme,
+    first: &FirstFrame,
+    at_once: Option<OwnedFd>,
+) -> Result<Opened, TuiError> {
+    Ok(take_over(at_once, |buf| first.draw(buf, theme))?)
 }
 
-/// Runs a cockpit for which nothing has to be opened.
-pub async fn run(handle: Handle, settings: Settings) -> Result<(Leave, Release), TuiError> {
-    take_over(|_| {})?.run(handle, settings).await
+/// Runs a cockpit for which nothing has to be opened; `at_once` is as for [`open`].
+pub async fn run(
+    handle: Handle,
+    settings: Settings,
+    at_once: Option<OwnedFd>,
+) -> Result<(Leave, Release), TuiError> {
+    take_over(at_once, |_| {})?.run(handle, settings).await
 }
 
-/// Plays a recorded release, so many times as fast as it was, until the operator leaves.
-pub async fn replay(tape: Tape, settings: Settings, speed: f64) -> Result<Leave, TuiError> {
+/// Plays a recorded release, so many times as fast as it was, until the operator leaves;
+/// `at_once` is as for [`open`].
+pub async fn replay(
+    tape: Tape,
+    settings: Settings,
+    speed: f64,
+    at_once: Option<OwnedFd>,
+) -> Result<Leave, TuiError> {
     let (clock, mouse) = (settings.clock.clone(), settings.mouse);
-    let opened = take_over(|_| {})?;
+    let opened = take_over(at_once, |_| {})?;
     Ok(opened.sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
 }
 
-fn take_over(first: impl FnOnce(&mut Buffer)) -> io::Result<Opened> {
+fn take_over(at_once: Option<OwnedFd>, first: impl FnOnce(&mut Buffer)) -> io::Result<Opened> {
     let signals = Signals::listen()?;
-    let mut screen = Screen::take()?;
+    let mut screen = Screen::take(at_once)?;
     screen.draw(first)?;
     let keyboard = Keyboard::open()?;
     Ok(Opened { signals, keyboard, screen })

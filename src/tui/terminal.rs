@@ -1,6 +1,7 @@
 //! The terminal itself: taken over once, given back whatever happens (fault F52).
 
 use std::io::{self, Write as _, stdout};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, Once, PoisonError};
@@ -52,11 +53,12 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn take() -> io::Result<Self> {
+    /// `at_once` is the same terminal, opened so that it refuses what it cannot take now.
+    pub(super) fn take(at_once: Option<OwnedFd>) -> io::Result<Self> {
         restore_on_panic();
         enter(false)?;
         let open = || {
-            let outlet = Outlet::to(stdout())?;
+            let outlet = Outlet::to(stdout(), at_once)?;
             let progress = outlet.progress();
             *WAY.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress.clone());
             let backend = CrosstermBackend::new(outlet);

@@ -1,5 +1,9 @@
 //! Which machine and which person this is.
 
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+
 use crate::release::{BootId, Clean, Person};
 
 /// The machine's name.
@@ -45,6 +49,15 @@ fn login_name(uid: u32, users: &str) -> Person {
     });
     let number = || Person::new(format!("uid-{uid}")).expect("letters, a dash and digits");
     name.and_then(|name| Person::new(name).ok()).unwrap_or_else(number)
+}
+
+/// The terminal that standard output goes to, opened once more, so that it refuses what it cannot
+/// take now. To set that on standard output itself would set it for everybody who shares it, the
+/// shell among them. None where the terminal has no name, or is another user's.
+pub fn terminal_at_once() -> Option<OwnedFd> {
+    let name = rustix::termios::ttyname(std::io::stdout(), Vec::new()).ok()?;
+    let how = OFlags::WRONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::open(name, how, Mode::empty()).ok()
 }
 
 /// Columns of the terminal that standard output goes to; none where it goes elsewhere.
