@@ -9,8 +9,8 @@ use gonogo::world::tools::{Origin, ReadError, Report, components, diff, read};
 
 use super::{
     Cobertura, CosignJson, CoverageSummary, Cyclonedx, DefenderJson, HadolintJson, JestJson,
-    K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SonarIssues,
-    Spdx, TerraformLog, TerraformPlan, WapitiJson, ZapJson, fixture, parse,
+    K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SemgrepJson,
+    SonarIssues, Spdx, TerraformLog, TerraformPlan, WapitiJson, ZapJson, fixture, parse,
 };
 
 fn of(format: ReportFormat, text: &str) -> Report {
@@ -329,4 +329,37 @@ fn a_summary_of_handle_summary_reads_as_an_export() {
     assert_eq!(findings[1].title.as_str(), "up: failed 1 of 4 times");
     let twice = r#"{"metrics":{"a":{"thresholds":{"x<1":true,"x<1":false}}}}"#;
     assert!(parse(K6Summary, twice.as_bytes()).is_err());
+}
+
+#[test]
+fn an_engine_of_semgrep_that_counts_no_words_of_rules_has_parsed_its_files() {
+    let clean = |of_words: f64| {
+        let text = format!(
+            r#"{{"version":"1.136.0","results":[],"errors":[],"paths":{{"scanned":["a.js"]}},
+            "time":{{"prefiltering":{{"rules_with_file_prefilters_ratio":{of_words:?},
+            "rules_selected_ratio":0.0}}}},"engine_requested":"PRO","skipped_rules":[]}}"#
+        );
+        of(SemgrepJson, &text).summary
+    };
+    assert_eq!(clean(0.0).state, ReportState::Clean);
+    assert_eq!(clean(0.0).coverage.as_str(), "1 file");
+    let state = clean(0.5).state;
+    assert!(matches!(state, ReportState::NotScanned { .. }), "{state:?}");
+}
+
+#[test]
+fn a_snippet_that_a_rule_of_semgrep_cannot_parse_leaves_its_file_parsed() {
+    let with = |said: &str| {
+        let text = format!(
+            r#"{{"version":"1.150.0","results":[],"errors":[{{"code":3,"level":"warn",
+            "type":"Other syntax error","message":"Other syntax error at line ci.yml:5:\n {said}",
+            "path":"ci.yml"}}],"paths":{{"scanned":["ci.yml"]}},"skipped_rules":[]}}"#
+        );
+        of(SemgrepJson, &text).summary
+    };
+    let snippet = with("When parsing a snippet as Bash for metavariable-pattern in rule 'a.b'");
+    assert_eq!(snippet.state, ReportState::Clean);
+    assert_eq!(snippet.coverage.as_str(), "1 file, 1 rule not run");
+    let state = with("`on: [` was unexpected").state;
+    assert!(matches!(state, ReportState::NotScanned { .. }), "{state:?}");
 }

@@ -8,7 +8,7 @@ use gonogo::release::{ReportFormat, ReportState, Severity};
 use super::{
     CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx, DefenderJson,
     FlywayJson, HadolintJson, JestJson, K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson,
-    PlaywrightJson, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog,
+    PlaywrightJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog,
     TerraformPlan, TfsecJson, WapitiJson, ZapJson, fixture, parse,
 };
 
@@ -26,12 +26,50 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         "findings 0 2 1 1 0 in 3 files; first sast.js-command-injection high \
          at backend/src/server.js:20: a shell command is built from request data",
     ),
-    (SemgrepJson, "semgrep/clean.json", "clean 0 0 0 0 0 in 1 file, none with a word of the rules"),
+    (SemgrepJson, "semgrep/clean.json", "clean 0 0 0 0 0 in 2 files"),
+    (SemgrepJson, "semgrep/rules-not-run.json", "clean 0 0 0 0 0 in 2 files, 2 rules not run"),
+    (
+        SemgrepJson,
+        "semgrep/no-words.json",
+        "not scanned 0 0 0 0 0 in 1 file, none with a word of the rules: no file holds a word of \
+         the rules, so that Semgrep parsed none: one that does not parse looks like this too",
+    ),
     // It holds nothing that would tell: neither an error nor a skipped file.
     (
         SemgrepJson,
         "semgrep/partial-parse.json",
-        "clean 0 0 0 0 0 in 1 file, none with a word of the rules",
+        "not scanned 0 0 0 0 0 in 1 file, none with a word of the rules: no file holds a word of \
+         the rules, so that Semgrep parsed none: one that does not parse looks like this too",
+    ),
+    (
+        SemgrepJson,
+        "semgrep/not-parsed.json",
+        "not scanned 0 0 0 0 0 in 1 file, some not in whole: not parsed or scanned in \
+         whole: backend/src/broken.js: Syntax error at line backend/src/broken.js:2: \
+         `function broken( { return crypto.createHash(\"md5\").update(` was unexpected",
+    ),
+    (
+        SemgrepJson,
+        "semgrep/not-parsed-findings.json",
+        "not scanned 0 0 1 0 0 in 3 files, some not in whole, 2 rules not run; first \
+         sast.js-weak-hash medium at backend/src/half.js:2: MD5 is not a password hash: \
+         not parsed or scanned in whole: backend/src/broken.js, backend/src/half.js: \
+         Syntax error at line backend/src/broken.js:2: `function broken( { return \
+         crypto.createHash(\"md5\").update(` was unexpected",
+    ),
+    (
+        SemgrepJson,
+        "semgrep/skipped.json",
+        "not scanned 0 0 0 0 0 in 1 file, some not in whole, 2 rules not run: not \
+         parsed or scanned in whole: backend/src/bundle.js: skipped: exceeded size \
+         limit",
+    ),
+    (
+        Sarif,
+        "semgrep/not-parsed.sarif",
+        "not scanned 0 0 0 0 0 in 4 rules: Syntax error at line \
+         backend/src/broken.js:2: `function broken( { return \
+         crypto.createHash(\"md5\").update(` was unexpected",
     ),
     (
         SemgrepJson,

@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use serde::de::IgnoredAny;
 
 use self::log::{
-    Invocation, Own, Properties, ResultItem, RuleItem, RunProperties, Suppression, Tool,
+    Invocation, Notification, Own, Properties, ResultItem, RuleItem, RunProperties, Suppression,
+    Tool,
 };
 use super::json::{Json, one, text};
 use super::report::{Found, ReadError, Tally, aliases, is_flaw, plural};
@@ -128,7 +129,8 @@ fn read_run(
 ) -> Result<(), ReadError> {
     let before = seen.looked();
     let (mut rules, mut waiting, mut results) = (None, Vec::new(), false);
-    let (mut artifacts, mut succeeded, mut properties) = (0_u64, false, (0, 0));
+    let (mut artifacts, mut properties) = (0_u64, (0, 0));
+    let mut invocations: Vec<Invocation> = Vec::new();
     let known = &["tool", "results", "artifacts", "invocations", "properties"];
     json.object(known, |json, key| match key {
         "tool" => {
@@ -148,11 +150,7 @@ fn read_run(
             json.skip()
         }),
         "invocations" => {
-            let all = json.owned::<Option<Vec<Invocation>>>()?.unwrap_or_default();
-            if let Some(why) = broken(&all) {
-                tally.crashed.get_or_insert(why);
-            }
-            succeeded = all.iter().any(|one| one.execution_successful == Some(true));
+            invocations = json.owned::<Option<Vec<Invocation>>>()?.unwrap_or_default();
             Ok(())
         }
         _ => {
@@ -168,6 +166,13 @@ fn read_run(
             Err(error) => return Err(json.damaged(&format!("a result of it is none: {error}"))),
         }
     }
+    if let Some(why) = broken(&invocations) {
+        tally.crashed.get_or_insert(why);
+    }
+    if let Some(why) = not_whole(&invocations, &rules.tool) {
+        tally.not_scanned.get_or_insert(why);
+    }
+    let succeeded = invocations.iter().any(|one| one.execution_successful == Some(true));
     if !results {
         let why = format!("{} ended without a list of results", rules.tool);
         tally.not_scanned.get_or_insert(why);
@@ -230,15 +235,9 @@ fn of_properties(properties: &RunProperties) -> (u64, u64) {
 /// Why a tool says that it did not run well.
 fn broken(invocations: &[Invocation]) -> Option<String> {
     for invocation in invocations {
-        let notifications = invocation
-            .tool_execution_notifications
-            .iter()
-            .chain(&invocation.tool_configuration_notifications)
-            .flatten();
-        let error = notifications
-            .filter(|notification| notification.level.as_deref() == Some("error"))
-            .map(|notification| notification.message.as_ref().and_then(|m| m.text.clone()))
-            .next();
+        let mut errors = invocation.notifications();
+        let error =
+            errors.find(|one| one.level.as_deref() == Some("error")).map(Notification::said);
         if invocation.execution_successful == Some(false) || error.is_some() {
             let described = || invocation.exit_code_description.clone();
             let why = error.flatten().or_else(described);
@@ -246,6 +245,19 @@ fn broken(invocations: &[Invocation]) -> Option<String> {
         }
     }
     None
+}
+
+/// What a tool says that it did not parse. What a warning means is each tool's own: only Semgrep's
+/// are known to be about files.
+fn not_whole(invocations: &[Invocation], tool: &str) -> Option<String> {
+    let semgrep = tool.get(..7).is_some_and(|begins| begins.eq_ignore_ascii_case("semgrep"));
+    let mut all = invocations.iter().flat_map(Invocation::notifications).filter(|one| {
+        let id = one.descriptor.as_ref().and_then(|own| own.id.as_deref()).unwrap_or("");
+        !super::semgrep::is_of_rule(id, &one.said().unwrap_or_default())
+    });
+    let first = all.next().filter(|_| semgrep)?;
+    let said = first.said().unwrap_or_else(|| "Semgrep warns without a word".into());
+    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen: &mut Coverage) {

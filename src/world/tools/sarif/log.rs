@@ -108,12 +108,33 @@ pub(super) struct Invocation {
     pub(super) tool_configuration_notifications: Option<Vec<Notification>>,
 }
 
+impl Invocation {
+    pub(super) fn notifications(&self) -> impl Iterator<Item = &Notification> {
+        let configuration = &self.tool_configuration_notifications;
+        self.tool_execution_notifications.iter().chain(configuration).flatten()
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct Notification {
+    #[serde(default)]
+    pub(super) descriptor: Option<Descriptor>,
     #[serde(default)]
     pub(super) level: Option<String>,
     #[serde(default)]
     pub(super) message: Option<OwnMessage>,
+}
+
+impl Notification {
+    pub(super) fn said(&self) -> Option<String> {
+        self.message.as_ref().and_then(|message| message.text.clone())
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Descriptor {
+    #[serde(default)]
+    pub(super) id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
