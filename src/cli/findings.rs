@@ -342,6 +342,7 @@ fn reviewed(
 ) -> Reviewed {
     let (mut counts, mut new) = (BTreeMap::new(), BTreeMap::new());
     let mut kept: Vec<usize> = left.collect();
+    let aside = one.own.len().saturating_sub(kept.len()) as u64;
     for at in &kept {
         *counts.entry(held.severity(*at)).or_insert(0) += 1;
         if status_of(*at) == Some(Status::New) {
@@ -372,6 +373,7 @@ fn reviewed(
         covered,
         tests,
         counts,
+        aside,
         new,
         measures,
         findings,

@@ -42,6 +42,8 @@ pub struct Reviewed {
     pub tests: Option<TestCounts>,
     /// Of all its findings but those that were set aside.
     pub counts: BTreeMap<Severity, u32>,
+    /// How many of its findings were set aside.
+    pub aside: u64,
     /// Of those that are new, where there is a baseline.
     pub new: BTreeMap<Severity, u32>,
     pub measures: BTreeMap<Measure, Finite>,
@@ -91,6 +93,15 @@ pub struct Review {
 impl Reviewed {
     fn found(&self) -> u64 {
         sum(&self.counts)
+    }
+
+    /// What was found, in words: how much of it is open, where some was set aside.
+    fn found_words(&self) -> String {
+        match (counted(&self.counts), self.aside) {
+            (open, 0) => open,
+            (open, aside) if open.is_empty() => format!("0 open, {aside} set aside"),
+            (open, aside) => format!("{open} open, {aside} set aside"),
+        }
     }
 
     /// How many findings were counted and not kept.
@@ -188,7 +199,7 @@ fn overview(review: &Review) -> Table {
         if against {
             cells.push(counted(&one.new));
         }
-        cells.extend([counted(&one.counts), looked.to_owned()]);
+        cells.extend([one.found_words(), looked.to_owned()]);
         table.row(cells);
     }
     table
@@ -315,12 +326,18 @@ pub fn markdown(review: &Review) -> Vec<Clean> {
     let of = |one: &Reviewed| if review.new_only() { sum(&one.new) } else { one.found() };
     let found: u64 = review.reports.iter().map(of).sum();
     let what = if review.new_only() { "new finding" } else { "finding" };
-    let mut lines = vec![Clean::from(format!("# {}", plural(found, what))), Clean::default()];
+    let aside = match review.aside.len() {
+        0 => String::new(),
+        n => format!(" open, {n} set aside"),
+    };
+    let title = format!("# {}{aside}", plural(found, what));
+    let mut lines = vec![Clean::from(title), Clean::default()];
     lines.extend(parts(review, Table::markdown));
     lines
 }
 
-/// `state` of all together, `coverage` of each report, `findings` of all, each with its `status`
+/// `state` of all together, `coverage` of each report with how many of its findings are `open` and
+/// how many `set_aside`, `findings` of all, each with its `status`
 /// where there is a baseline; `groups` and `fixes` name the listed ones by their `index`.
 pub fn json(review: &Review) -> Value {
     let all = &review.reports;
@@ -339,6 +356,7 @@ pub fn json(review: &Review) -> Value {
                 "file": one.file, "tool": one.tool, "state": state(&one.state).0,
                 "reason": state(&one.state).1, "looked_at": one.coverage, "covered": one.covered,
                 "tests": one.tests, "counts": one.counts, "measures": one.measures,
+                "open": one.found(), "set_aside": one.aside,
                 "new": against.map(|_| &one.new), "left_off": one.left_off(),
             })
         })

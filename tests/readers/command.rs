@@ -272,6 +272,39 @@ fn waivers_are_written_as_openvex_and_read_back_as_the_same() {
     assert!(with(&waivers, &[], Form::Json).to_string().contains("1 waiver covers no finding"));
 }
 
+#[test]
+fn what_was_set_aside_is_counted_beside_what_is_open() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let library = gonogo::journal::Library::new(folder.path());
+    let policy = folder.path().join("policy.yaml");
+    let said = |rule: &str, form: Form| {
+        let waivers = format!(
+            "findings:\n  waivers:\n    - {{rule: '{rule}', reason: why, owner: mira, \
+             until: 2099-12-31}}\n"
+        );
+        std::fs::write(&policy, waivers).expect("written");
+        let waivers = waivers_of(&library, &policy.display().to_string()).expect("a policy");
+        let files = vec![full("trivy/vuln-minidb.json")];
+        let mut out = Vec::new();
+        let ask = FindingsAsk { files, waivers, form, ..FindingsAsk::default() };
+        findings(&ask, &mut out).expect("read");
+        String::from_utf8(out).expect("utf-8")
+    };
+    let table = said("CVE-*", Form::Table);
+    let row = table.lines().nth(1).expect("a row");
+    assert!(row.contains("  findings  0 open, 2 set aside  "), "{table}");
+    let part = said("CVE-2021-44906", Form::Table);
+    assert!(part.contains("  1 high open, 1 set aside  "), "{part}");
+    let none = said("CVE-1999-*", Form::Table);
+    assert!(none.contains("  1 critical, 1 high  ") && !none.contains("set aside"), "{none}");
+    let markdown = said("CVE-*", Form::Markdown);
+    assert!(markdown.starts_with("# 0 findings open, 2 set aside\n"), "{markdown}");
+    assert!(markdown.contains("| 0 open, 2 set aside "), "{markdown}");
+    let json = value(&said("CVE-*", Form::Json));
+    let one = &json["coverage"][0];
+    assert_eq!((&one["open"], &one["set_aside"]), (&json!(0), &json!(2)), "{one}");
+}
+
 const WAIVERS: &str = "
 findings:
   waivers:
