@@ -9,7 +9,8 @@ mod words;
 use std::cell::RefCell;
 
 use gonogo::engine::handle::{Feed, Handle, Link, LogLine, LogPage, Stream};
-use gonogo::release::{Clean, EffectKey, Outcome, Reading, Record, StepResult, Vote};
+use gonogo::release::{Clean, EffectKey, Outcome, Reading, Record, Severity, StepResult, Vote};
+use gonogo::report::control::control;
 use gonogo::report::line::{self, LineSettings, Lines};
 use gonogo::report::{json, summary};
 
@@ -153,6 +154,42 @@ fn history_tells_the_release_again() {
     let table = text(&summary::releases(&rows));
     assert!(table.lines().nth(1).is_some_and(|row| row.contains("ROLLED BACK")), "{table}");
     assert!(summary::releases(&[])[0].as_str().contains("no releases"));
+}
+
+#[test]
+fn who_changed_the_policy_while_it_ran_is_told_with_what_it_let_pass() {
+    let mut drive = Drive::new();
+    drive.open();
+    let untouched = text(&summary::show(&drive.release, &drive.records));
+    assert!(!untouched.contains("policy changes"), "{untouched}");
+    drive.wait(12);
+    let mut policy = drive::policy();
+    policy.findings.limits.all.insert(Severity::High, 1);
+    drive.change_policy("ada", &policy, "a lapse");
+    drive.wait(30);
+    policy.findings.limits.all.insert(Severity::High, 3);
+    drive.change_policy("sam", &policy, "known debt");
+    let show = text(&summary::show(&drive.release, &drive.records));
+    for part in [
+        " after 2 changes",
+        "policy changes\n  02:41:12Z  ada: policy ",
+        " from a file; why: a lapse\n    stricter findings.limits.all.high: no limit → 1\n",
+        "  02:41:42Z  sam: policy ",
+        " from a file; why: known debt\n    LOOSER   findings.limits.all.high: 1 → 3\n",
+    ] {
+        assert!(show.contains(part), "no {part:?} in:\n{show}");
+    }
+    let records: Vec<Record> = drive.records.iter().map(|record| (**record).clone()).collect();
+    let report = text(&control(&records).markdown());
+    let rows: Vec<&str> =
+        report.lines().filter(|line| line.contains("policy changed while it ran")).collect();
+    let [stricter, looser] = rows[..] else { panic!("{report}") };
+    assert!(stricter.contains("| stricter ") && stricter.contains("by ada at 02:41:12Z"));
+    assert!(looser.contains("| LOOSER ") && looser.contains("by sam at 02:41:42Z"), "{looser}");
+    assert!(looser.contains("high: 1 → 3; why: known debt"), "{looser}");
+    let cited = looser.rsplit('|').nth(1).expect("a cell").trim();
+    let seq: usize = cited.parse().expect("a record");
+    assert_eq!(records[seq].event.kind(), "policy_changed");
 }
 
 /// The last words of an engine that is gone must not sound like an end.

@@ -3,6 +3,7 @@
 
 use super::audit::audit;
 use super::document::Document;
+use super::summary::policy;
 use super::table::{Side, Table};
 use super::words::{duration, plural, state, took_ms, utc};
 use crate::release::{
@@ -34,6 +35,7 @@ pub fn control(records: &[Record]) -> Document {
         ("records", Side::Left),
     ]);
     stages(&mut table, &release, records);
+    policy_changes(&mut table, records);
     approval(&mut table, &release, records);
     traffic(&mut table, records);
     database(&mut table, &release, records);
@@ -79,7 +81,7 @@ fn facts(document: &mut Document, release: &Release, records: &[Record]) {
         duration(took_ms(release) / 1000 * 1000),
         plural(records.len() as u64, "record"),
         start.plan_digest,
-        start.policy_digest
+        policy(release, start, true)
     ));
     document.items(&items);
 }
@@ -134,6 +136,25 @@ fn stages(table: &mut Table, release: &Release, records: &[Record]) {
         let cited =
             cited(judged(records, &stage.id).or(Some(Seq(0)).filter(|_| known.passed_before)));
         table.row([title, came_to.to_owned(), evidence, cited]);
+    }
+}
+
+/// Each change of the policy while the release ran: who made it, when, and what it let pass.
+fn policy_changes(table: &mut Table, records: &[Record]) {
+    for record in records {
+        let Event::PolicyChanged { change } = &record.event else { continue };
+        let came_to = match (change.loosened.is_empty(), change.tightened.is_empty()) {
+            (false, _) => "LOOSER",
+            (true, false) => "stricter",
+            (true, true) => "as strict",
+        };
+        let (by, at) = (&record.by.person, utc(record.at_wall));
+        let (from, words, why) = (&change.from, change.words(), &change.comment);
+        let (before, after) = (change.before.short(), change.after.short());
+        let evidence =
+            format!("by {by} at {at}, {before} → {after} from {from}: {words}; why: {why}");
+        let control = "policy changed while it ran".to_owned();
+        table.row([control, came_to.to_owned(), evidence, cited([record.seq])]);
     }
 }
 

@@ -7,8 +7,8 @@ use super::place::place;
 use super::table::{Side, Table};
 use super::words::{bytes, duration, plural, sentence, state, took_ms, utc};
 use crate::release::{
-    Clean, GateResult, GateVerdict, Record, Release, ReleaseId, Rule, Stage, StageState, Start,
-    StepResult, StepState, StepStatus, Verdict, Vote,
+    Clean, Digest, GateResult, GateVerdict, GivenPolicy, Record, Release, ReleaseId, Rule, Stage,
+    StageState, Start, StepResult, StepState, StepStatus, Verdict, Vote,
 };
 
 /// Writes lines of clean text.
@@ -19,7 +19,8 @@ pub fn write_lines(out: &mut dyn io::Write, lines: &[Clean]) -> io::Result<()> {
     out.flush()
 }
 
-/// A release in full: what it was, each stage and step, votes, traffic, database, how it ended.
+/// A release in full: what it was, each stage and step, changes of its policy, votes, traffic,
+/// database, how it ended.
 pub fn show<R: Borrow<Record>>(release: &Release, records: &[R]) -> Vec<Clean> {
     let mut lines = vec![Clean::new(&format!("release {}: {}", release.id, state(release)))];
     let Some(start) = release.start.as_deref() else {
@@ -29,6 +30,7 @@ pub fn show<R: Borrow<Record>>(release: &Release, records: &[R]) -> Vec<Clean> {
     lines.extend(facts(release, start, records.len()));
     section(&mut lines, "stages", stages(release, start).lines("  "));
     section(&mut lines, "steps", steps(release, start).lines("  "));
+    section(&mut lines, "policy changes", policy_changes(release));
     section(&mut lines, "gate", gate(release));
     section(&mut lines, "traffic", traffic(release));
     section(&mut lines, "watch", watch(release));
@@ -59,8 +61,10 @@ fn facts(release: &Release, start: &Start, records: usize) -> Vec<Clean> {
         let date = at.strftime("%Y-%m-%d");
         fact("started", format!("{date} {} by {by}", utc(at)));
     }
-    let digests = (start.plan_digest.short(), start.policy_digest.short());
-    fact("plan", format!("{}, policy {}", digests.0, digests.1));
+    fact(
+        "plan",
+        format!("{}, policy {}", start.plan_digest.short(), policy(release, start, false)),
+    );
     if !start.policy_from.is_empty() {
         fact("policy", format!("from {}", start.policy_from));
     }
@@ -194,6 +198,30 @@ fn steps(release: &Release, start: &Start) -> Table {
 
 fn reason(state: &StepState) -> String {
     state.end.as_ref().map_or(String::new(), |end| end.result.reason().to_string())
+}
+
+/// The policy's digest; where it was changed while the release ran, also the one of the start.
+pub(super) fn policy(release: &Release, start: &Start, full: bool) -> String {
+    let of = |digest: &Digest| if full { digest.to_string() } else { digest.short().to_owned() };
+    let now = of(&start.policy_digest);
+    let Some(first) = release.policy_changes.first() else { return now };
+    let times = plural(release.policy_changes.len() as u64, "change");
+    format!("{} at the start, {now} after {times}", of(&first.change.before))
+}
+
+/// Who changed the policy while the release ran, when, and what passes since then that did not
+/// before, and what no longer passes.
+fn policy_changes(release: &Release) -> Vec<Clean> {
+    let mut lines = Vec::new();
+    for GivenPolicy { change, by, at } in &release.policy_changes {
+        let (at, before, after) = (utc(*at), change.before.short(), change.after.short());
+        let (from, why) = (&change.from, &change.comment);
+        lines.push(format!("  {at}  {by}: policy {before} → {after} from {from}; why: {why}"));
+        for (word, rules) in [("LOOSER", &change.loosened), ("stricter", &change.tightened)] {
+            lines.extend(rules.iter().map(|rule| format!("    {word:<8} {rule}")));
+        }
+    }
+    lines.iter().map(|line| Clean::new(line)).collect()
 }
 
 fn gate(release: &Release) -> Vec<Clean> {

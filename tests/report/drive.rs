@@ -184,6 +184,11 @@ impl Drive {
         self.ask(who, ask);
     }
 
+    pub(super) fn change_policy(&mut self, who: &str, policy: &Policy, comment: &str) {
+        let (policy, from) = (Box::new(policy.clone()), Clean::new("a file"));
+        self.ask(who, Ask::ChangePolicy { policy, from, comment: Clean::new(comment) });
+    }
+
     pub(super) fn switch(&mut self, who: &str) {
         self.ask(who, Ask::Switch { to: Slot::Green });
     }
