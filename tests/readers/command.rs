@@ -305,6 +305,20 @@ fn what_was_set_aside_is_counted_beside_what_is_open() {
     assert_eq!((&one["open"], &one["set_aside"]), (&json!(0), &json!(2)), "{one}");
 }
 
+#[test]
+fn a_justification_that_is_no_word_of_openvex_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let library = gonogo::journal::Library::new(folder.path());
+    let policy = folder.path().join("policy.yaml");
+    let wrong = WAIVERS.replace("vulnerable_code_not_in_execute_path", "not_reached");
+    std::fs::write(&policy, wrong).expect("written");
+    let error = waivers_of(&library, &policy.display().to_string()).expect_err("no such word");
+    let error = error.to_string();
+    for part in ["policy.yaml", ":5:", "not_reached", "inline_mitigations_already_exist"] {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+}
+
 const WAIVERS: &str = "
 findings:
   waivers:

@@ -43,7 +43,11 @@ pub(super) const WORDS: [(Word, &str, &str); 25] = [
     (Word::Override, "override REASON", "go on although something failed or is unknown"),
     (Word::Restore, "restore", "replace the database by a backup; a word is typed"),
     (Word::UndoRestore, "undo restore", "swap back to the database of before"),
-    (Word::Waive, "waive RULE DAY REASON", "let the findings of a rule not count until a day"),
+    (
+        Word::Waive,
+        "waive RULE DAY [JUSTIFICATION] REASON",
+        "let the findings of a rule not count until a day",
+    ),
     (Word::Policy, "policy REASON", "how to judge by a policy that changed since the start"),
     (Word::Abort, "abort REASON", "end the release before any switch"),
     (Word::Arm, "arm", "make approve, switch, restore and override live for 10 min"),

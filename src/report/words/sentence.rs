@@ -1,6 +1,7 @@
 //! One sentence per event.
 
 use super::span::{count, duration, grouped, plural, utc};
+use crate::release::finding::waiver::Waiver;
 use crate::release::{
     BackupId, Card, Clean, Digest, EffectKey, Event, Evidence, GateResult, GateVerdict, Judgement,
     Latch, Reading, Record, Release, ReleaseResult, RestoreReport, RuleVerdict, Seen, Slot,
@@ -57,13 +58,12 @@ fn of_event(record: &Record, release: &Release) -> String {
         Event::Held { hold } => format!("HELD, an operator is needed: {}", hold.sentence()),
         Event::RetryOrdered { steps } => retried(record, steps),
         Event::HoldOverridden { comment } => format!("hold overridden by {who}: {}", said(comment)),
-        Event::FindingWaived { waiver } => format!(
-            "{who} waived {} until {}, {} answers for it: {}",
-            waiver.what(),
-            waiver.until,
-            waiver.owner,
-            waiver.reason
-        ),
+        Event::FindingWaived { waiver } => {
+            let Waiver { owner, until, reason, justification, .. } = &**waiver;
+            let harmless = justification.map_or(String::new(), |word| format!(" ({})", word.key()));
+            let what = waiver.what();
+            format!("{who} waived {what} until {until}, {owner} answers for it: {reason}{harmless}")
+        }
         Event::PolicyChanged { change } => {
             let (before, after) = (change.before.short(), change.after.short());
             let (words, from, why) = (change.words(), &change.from, &change.comment);

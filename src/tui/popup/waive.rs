@@ -4,7 +4,7 @@
 use crossterm::event::KeyCode;
 
 use super::form::{Line, keys, text};
-use crate::release::finding::waiver::Waiver;
+use crate::release::finding::waiver::{Justification, Waiver};
 use crate::release::{Ask, Clean, Finding, Person};
 use crate::report::words::plural;
 use crate::tui::pen::Strip;
@@ -26,11 +26,13 @@ pub(in crate::tui) enum Scope {
 pub(in crate::tui) enum Field {
     Scope,
     Reason,
+    /// Why it does no harm, in a word of OpenVEX; or that nobody says so.
+    Harm,
     Owner,
     Until,
 }
 
-const FIELDS: [Field; 4] = [Field::Scope, Field::Reason, Field::Owner, Field::Until];
+const FIELDS: [Field; 5] = [Field::Scope, Field::Reason, Field::Harm, Field::Owner, Field::Until];
 const SCOPES: [Scope; 3] = [Scope::Finding, Scope::Place, Scope::Rule];
 
 /// A waiver on its way.
@@ -40,6 +42,7 @@ pub(in crate::tui) struct WaiveForm {
     scope: Scope,
     field: Field,
     reason: String,
+    justification: Option<Justification>,
     owner: String,
     until: String,
     /// How many findings of this release it covers; counted when the scope changes.
@@ -49,12 +52,13 @@ pub(in crate::tui) struct WaiveForm {
 impl WaiveForm {
     pub(in crate::tui) fn new(finding: Finding, owner: String, until: String) -> Self {
         let (scope, field) = (Scope::Finding, Field::Reason);
-        Self { finding, scope, field, reason: String::new(), owner, until, covers: 1 }
+        let (reason, justification) = (String::new(), None);
+        Self { finding, scope, field, reason, justification, owner, until, covers: 1 }
     }
 
     pub(super) fn input(&mut self) -> Option<&mut String> {
         match self.field {
-            Field::Scope => None,
+            Field::Scope | Field::Harm => None,
             Field::Reason => Some(&mut self.reason),
             Field::Owner => Some(&mut self.owner),
             Field::Until => Some(&mut self.until),
@@ -63,19 +67,21 @@ impl WaiveForm {
 
     /// Keys that move about in the form; whether the scope was changed.
     pub(super) fn on_key(&mut self, code: KeyCode) -> bool {
-        let place = FIELDS.iter().position(|field| *field == self.field).unwrap_or(0);
-        let by = match code {
-            KeyCode::Tab | KeyCode::Down => 1,
-            KeyCode::BackTab | KeyCode::Up => FIELDS.len() - 1,
-            KeyCode::Char(' ') | KeyCode::Right | KeyCode::Left if self.field == Field::Scope => {
-                let by = if code == KeyCode::Left { SCOPES.len() - 1 } else { 1 };
-                let at = SCOPES.iter().position(|scope| *scope == self.scope).unwrap_or(0);
-                self.scope = SCOPES[(at + by) % SCOPES.len()];
+        let forward = code != KeyCode::Left;
+        match (code, self.field) {
+            (KeyCode::Tab | KeyCode::Down, field) => self.field = beside(&FIELDS, field, true),
+            (KeyCode::BackTab | KeyCode::Up, field) => self.field = beside(&FIELDS, field, false),
+            (KeyCode::Char(' ') | KeyCode::Right | KeyCode::Left, Field::Scope) => {
+                self.scope = beside(&SCOPES, self.scope, forward);
                 return true;
             }
-            _ => return false,
-        };
-        self.field = FIELDS[(place + by) % FIELDS.len()];
+            (KeyCode::Char(' ') | KeyCode::Right | KeyCode::Left, Field::Harm) => {
+                let words = Justification::ALL.map(Some);
+                let ring: Vec<_> = std::iter::once(None).chain(words).collect();
+                self.justification = beside(&ring, self.justification, forward);
+            }
+            _ => {} // tidy: any other key is typed, or means nothing here
+        }
         false
     }
 
@@ -112,7 +118,8 @@ impl WaiveForm {
         let owner = owner.map_err(|error| (Field::Owner, Clean::new(&error.to_string())))?;
         let until = self.until.trim().parse();
         let until = until.map_err(|_| (Field::Until, Clean::new("a day: 2026-12-31")))?;
-        let waiver = Waiver { reason, owner, until, ..self.matcher() };
+        let justification = self.justification;
+        let waiver = Waiver { reason, justification, owner, until, ..self.matcher() };
         waiver.check().map_err(|(_, why)| (Field::Scope, Clean::new(why)))?;
         Ok(waiver)
     }
@@ -139,12 +146,13 @@ impl WaiveForm {
             ("location", waiver.location),
             ("package", waiver.package),
             ("reason", Some(waiver.reason)),
+            ("justification", self.justification.map(|word| Clean::new(word.key()))),
             ("owner", Some(Clean::new(self.owner.trim()))),
             ("until", Some(Clean::new(self.until.trim()))),
         ] {
             let Some(value) = value else { continue };
             let dash = if lines.is_empty() { "- " } else { "  " };
-            let plain = matches!(key, "owner" | "until" | "fingerprint");
+            let plain = matches!(key, "owner" | "until" | "fingerprint" | "justification");
             let value = if plain { value.to_string() } else { quoted(value.as_str()) };
             lines.push(format!("    {dash}{key}: {value}"));
         }
@@ -169,15 +177,23 @@ impl WaiveForm {
             }
             Scope::Rule => format!("{} wherever {} finds it", self.finding.rule, self.finding.tool),
         };
-        let here = self.field == Field::Scope;
-        let scope = Strip::of(if here { Role::Focus } else { Role::Dim }, " covers  ")
-            .put(if here { Role::Input } else { Role::Strong }, scope)
-            .put(Role::Key, if here { "  space" } else { "" })
-            .put(Role::Dim, if here { " changes" } else { "" });
+        let chosen = |field: Field, head: &str, value: String| {
+            let here = self.field == field;
+            let strip = Strip::of(if here { Role::Focus } else { Role::Dim }, head)
+                .put(if here { Role::Input } else { Role::Strong }, value)
+                .put(Role::Key, if here { "  space" } else { "" })
+                .put(Role::Dim, if here { " changes" } else { "" });
+            Line::Strip(strip)
+        };
+        let harm = match self.justification {
+            Some(word) => word.key().to_owned(),
+            None => "it is lived with: OpenVEX says affected".to_owned(),
+        };
         let mut lines = vec![
-            Line::Strip(scope),
+            chosen(Field::Scope, " covers  ", scope),
             text(Role::Warn, format!("{} of this release", plural(self.covers as u64, "finding"))),
             typed(Field::Reason, "reason", &self.reason),
+            chosen(Field::Harm, " harm    ", harm),
             typed(Field::Owner, "owner", &self.owner),
             typed(Field::Until, "until", &self.until),
             text(Role::Dim, "It is recorded and holds in this release; its gate is judged again."),
@@ -197,10 +213,46 @@ impl WaiveForm {
     }
 }
 
+/// The one after it, or before it, in a ring.
+fn beside<T: Copy + PartialEq>(ring: &[T], own: T, forward: bool) -> T {
+    let by = if forward { 1 } else { ring.len().saturating_sub(1) };
+    let at = ring.iter().position(|one| *one == own).unwrap_or(0);
+    ring.get((at + by) % ring.len().max(1)).copied().unwrap_or(own)
+}
+
 fn without_line(place: &Clean) -> Clean {
     let number = |line: &str| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit());
     match place.as_str().rsplit_once(':') {
         Some((path, line)) if number(line) => Clean::new(path),
         _ => place.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_it_does_no_harm_is_chosen_from_the_words_of_openvex() {
+        let finding = Finding { rule: "CVE-2021-44906".into(), ..Finding::default() };
+        let mut form = WaiveForm::new(finding, "mira".into(), "2026-12-31".into());
+        form.input().expect("a reason").push_str("not reached");
+        let chosen = |form: &WaiveForm| form.waiver().expect("a waiver").justification;
+        assert_eq!(chosen(&form), None, "nobody has to say so");
+        assert!(!form.yaml().contains("justification"), "{}", form.yaml());
+        form.on_key(KeyCode::Tab);
+        assert!(form.input().is_none(), "it is chosen, not typed");
+        for word in Justification::ALL {
+            assert!(!form.on_key(KeyCode::Char(' ')), "it covers what it covered");
+            assert_eq!(chosen(&form), Some(word));
+            let line = format!("      justification: {}\n", word.key());
+            assert!(form.yaml().contains(&line), "{}", form.yaml());
+        }
+        form.on_key(KeyCode::Right);
+        assert_eq!(chosen(&form), None);
+        form.on_key(KeyCode::Left);
+        assert_eq!(chosen(&form), Some(Justification::InlineMitigationsAlreadyExist));
+        let Some(Ask::Waive { waiver }) = form.ask() else { panic!("nothing is asked") };
+        assert_eq!(waiver.justification, chosen(&form));
     }
 }

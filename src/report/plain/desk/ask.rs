@@ -7,7 +7,7 @@ use super::super::super::words::{
 use super::super::typed::Word;
 use super::{Asking, Desk};
 use crate::engine::handle::Snapshot;
-use crate::release::finding::waiver::Waiver;
+use crate::release::finding::waiver::{Justification, Waiver};
 use crate::release::{Ask, Backup, Clean, Seq, Vote};
 
 impl Desk {
@@ -162,16 +162,21 @@ impl Desk {
         }
     }
 
-    /// A rule, a day, and all the rest is the reason; whoever types answers for it.
+    /// A rule, a day, a word of OpenVEX where it does no harm, and all the rest is the reason;
+    /// whoever types answers for it.
     pub(super) fn waive(&mut self, rest: &str) {
-        let usage =
-            "waive RULE DAY REASON: for example waive CVE-2023-45853 2026-12-31 not built in";
+        let usage = "waive RULE DAY [JUSTIFICATION] REASON: for example waive CVE-2023-45853 \
+                     2026-12-31 vulnerable_code_not_present not built in";
         let (rule, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let (day, reason) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
         let Ok(until) = day.parse() else { return self.say(usage) };
         let owner = self.settings.principal.person.clone();
+        let (first, others) = reason.trim().split_once(' ').unwrap_or((reason.trim(), ""));
+        let justification = Justification::ALL.into_iter().find(|word| word.key() == first);
+        let reason = if justification.is_some() { others } else { reason };
         let waiver = Waiver {
             rule: Some(Clean::new(rule)),
+            justification,
             ..Waiver::new(Clean::new(reason.trim()), owner, until)
         };
         if let Err((_, why)) = waiver.check() {
