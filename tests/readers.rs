@@ -12,10 +12,10 @@ mod table;
 
 use gonogo::release::ReportFormat::{
     self, CargoJson, CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx,
-    DefenderJson, FlywayJson, GitleaksJson, HadolintJson, JestJson, Junit, K6Summary,
-    KubeBenchJson, KubesecJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SemgrepJson,
-    SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan, TfsecJson, TrivyJson,
-    WapitiJson, ZapJson,
+    DefenderJson, FlywayJson, GitleaksJson, GrypeJson, HadolintJson, JestJson, Junit, K6Summary,
+    KubeBenchJson, KubesecJson, Lcov, MochaJson, NewmanJson, OsvJson, PlaywrightJson, Sarif,
+    SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog, TerraformPlan,
+    TfsecJson, TrivyJson, WapitiJson, ZapJson,
 };
 use gonogo::world::tools::{Key, Origin, ReadError, Report, read};
 

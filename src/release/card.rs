@@ -159,9 +159,9 @@ pub struct Layer {
 /// The eight layers of the customer's defence in depth. What is configured but looked at by no
 /// tool proves nothing: only what reports on a layer stands here.
 pub const LAYERS: [Layer; 8] = [
-    layer("code", &["gitleaks", "sonarqube", "sonar-scanner", "snyk", "semgrep"]),
+    layer("code", &["gitleaks", "sonarqube", "sonar-scanner", "snyk", "semgrep", "osv-scanner"]),
     layer("infrastructure", &["checkov", "tfsec"]),
-    layer("image", &["trivy", "cosign", "hadolint", "syft"]),
+    layer("image", &["trivy", "cosign", "hadolint", "syft", "grype"]),
     layer("cluster configuration", &["kubesec", "conftest", "kube-bench"]),
     layer("runtime", &["zap", "wapiti"]),
     layer("network", &["defender"]),

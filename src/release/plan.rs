@@ -133,6 +133,10 @@ pub enum ReportFormat {
     CargoJson,
     /// `trivy … --format json`: vulnerabilities, misconfigurations, secrets, licences.
     TrivyJson,
+    /// `grype … -o json`: vulnerabilities of packages.
+    GrypeJson,
+    /// `osv-scanner … --format json`: vulnerabilities and licences of packages.
+    OsvJson,
     /// `gitleaks … --report-format json`: secrets.
     GitleaksJson,
     /// `kubesec scan`: a score, and what would raise it.
@@ -193,11 +197,13 @@ pub enum ReportFormat {
 
 impl ReportFormat {
     /// Every format. A test holds it complete.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::Junit,
         Self::Sarif,
         Self::CargoJson,
         Self::TrivyJson,
+        Self::GrypeJson,
+        Self::OsvJson,
         Self::GitleaksJson,
         Self::KubesecJson,
         Self::SemgrepJson,

@@ -15,6 +15,9 @@ pub(super) fn recorded(format: ReportFormat, bad: bool) -> &'static str {
         F::Sarif => (fixture!("semgrep/findings.sarif"), fixture!("gitleaks/clean.sarif")),
         F::CargoJson => (fixture!("cargo/clippy-denied.json"), fixture!("cargo/clippy-clean.json")),
         F::TrivyJson => (fixture!("trivy/vuln-minidb.json"), fixture!("trivy/config-clean.json")),
+        // Clean ones that say what was looked at: others leave that to their logs.
+        F::GrypeJson => (fixture!("made/grype.json"), fixture!("made/grype-ignored.json")),
+        F::OsvJson => (fixture!("made/osv.json"), fixture!("made/osv-all.json")),
         F::GitleaksJson => {
             (fixture!("gitleaks/findings-redacted.json"), fixture!("gitleaks/clean.json"))
         }

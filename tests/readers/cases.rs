@@ -5,12 +5,13 @@ use std::io::Write as _;
 use gonogo::release::Severity::{Critical, High};
 use gonogo::release::finding::Measure;
 use gonogo::release::{ReportFormat, ReportState, ReportSummary};
-use gonogo::world::tools::{Origin, ReadError, Report, components, diff, read};
+use gonogo::world::tools::{Origin, ReadError, Report, components, diff, guess, read};
 
 use super::{
-    Cobertura, CosignJson, CoverageSummary, Cyclonedx, DefenderJson, HadolintJson, JestJson,
-    K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson, PlaywrightJson, Sarif, SemgrepJson,
-    SonarIssues, Spdx, TerraformLog, TerraformPlan, WapitiJson, ZapJson, fixture, parse,
+    Cobertura, CosignJson, CoverageSummary, Cyclonedx, DefenderJson, GrypeJson, HadolintJson,
+    JestJson, K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson, OsvJson, PlaywrightJson,
+    Sarif, SemgrepJson, SonarIssues, Spdx, TerraformLog, TerraformPlan, WapitiJson, ZapJson,
+    fixture, parse,
 };
 
 fn of(format: ReportFormat, text: &str) -> Report {
@@ -281,7 +282,7 @@ fn defenders_documented_answers_are_read_in_place() {
         let text = std::fs::read(folder.join(name)).expect(name);
         let whole: serde_json::Value = serde_json::from_slice(&text).expect(name);
         let body = whole["responses"]["200"]["body"].to_string();
-        let format = gonogo::world::tools::guess(body.as_bytes());
+        let format = guess(body.as_bytes());
         assert_eq!(format, Some(DefenderJson), "{name}");
         let summary = of(DefenderJson, &body).summary;
         let found = gonogo::release::Severity::ALL.map(|severity| summary.count(severity));
@@ -362,4 +363,84 @@ fn a_snippet_that_a_rule_of_semgrep_cannot_parse_leaves_its_file_parsed() {
     assert_eq!(snippet.coverage.as_str(), "1 file, 1 rule not run");
     let state = with("`on: [` was unexpected").state;
     assert!(matches!(state, ReportState::NotScanned { .. }), "{state:?}");
+}
+
+#[test]
+fn grype_without_a_match_is_clean_only_where_its_log_says_what_it_looked_at() {
+    let text = String::from_utf8(fixture("made/grype-none.json")).expect("utf-8");
+    let with = |text: &str, log: &str, exit: i32| {
+        let origin = Origin { tool: "grype", exit: Some(exit), log, ..Origin::default() };
+        read(GrypeJson, &origin, text.as_bytes()).expect("whole").summary
+    };
+    let log = "[0003]  INFO found 0 vulnerability matches across 214 packages";
+    let clean = with(&text, log, 0);
+    assert_eq!(clean.state, ReportState::Clean);
+    assert_eq!(clean.coverage.as_str(), "214 packages (directory)");
+    let empty = "INFO found 0 vulnerability matches across 0 packages";
+    let spoilt = text.replace(r#""valid": true"#, r#""valid": false, "error": "too old""#);
+    assert_ne!(spoilt, text);
+    for (text, log) in [(&text, ""), (&text, empty), (&spoilt, log)] {
+        let state = with(text, log, 0).state;
+        assert!(matches!(state, ReportState::NotScanned { .. }), "{log}: {state:?}");
+    }
+    // What `--fail-on` exits with, and what it exits with where it fails itself.
+    for exit in [1, 2] {
+        let state = with(&text, log, exit).state;
+        assert!(matches!(state, ReportState::Crashed { .. }), "{exit}: {state:?}");
+    }
+    let found = String::from_utf8(fixture("made/grype.json")).expect("utf-8");
+    assert_eq!(with(&found, "", 2).state, ReportState::Findings);
+    let of_system = &of(GrypeJson, &found).findings[2];
+    assert_eq!(of_system.location.as_str(), "zlib1g", "the package manager's file says nothing");
+    assert!(
+        parse(GrypeJson, found.replace(r#""name": "grype""#, r#""name": "x""#).as_bytes()).is_err()
+    );
+}
+
+#[test]
+fn osv_scanner_that_lists_nothing_is_clean_only_where_its_log_says_what_it_looked_at() {
+    let none = r#"{"results":[],"experimental_config":{"licenses":{"summary":false}}}"#;
+    assert_eq!(guess(none.as_bytes()), Some(OsvJson));
+    let with = |log: &str, exit: i32| {
+        let origin = Origin { tool: "osv-scanner", exit: Some(exit), log, ..Origin::default() };
+        read(OsvJson, &origin, none.as_bytes()).expect("whole").summary
+    };
+    let log = "Scanned /src/a/package-lock.json file and found 3 packages\n\
+               Scanned /src/b/go.mod file and found 1 package\n";
+    let clean = with(log, 0);
+    assert_eq!((clean.state, clean.coverage.as_str()), (ReportState::Clean, "4 packages"));
+    for (log, exit) in [("", 0), ("", 128)] {
+        let state = with(log, exit).state;
+        assert!(matches!(state, ReportState::NotScanned { .. }), "{exit}: {state:?}");
+    }
+    for exit in [1, 127, 129] {
+        let state = with(log, exit).state;
+        assert!(matches!(state, ReportState::Crashed { .. }), "{exit}: {state:?}");
+    }
+}
+
+#[test]
+fn osv_scanner_is_read_alike_whatever_stands_first_and_knows_what_was_made_to_harm() {
+    let text = String::from_utf8(fixture("made/osv.json")).expect("utf-8");
+    let sorted: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let packages = &sorted["results"][0]["packages"];
+    let path = &sorted["results"][0]["source"];
+    let late = format!(r#"{{"results":[{{"packages":{packages},"source":{path}}}]}}"#);
+    assert_eq!(of(OsvJson, &late).findings, of(OsvJson, &text).findings);
+    // tfsec's list has the same name; what stands in it tells them apart.
+    assert_eq!(guess(&late.as_bytes()[..60]), Some(OsvJson));
+    let found = of(OsvJson, &text).findings;
+    let lodash = found.iter().find(|one| one.rule.as_str() == "CVE-2021-23337").expect("there");
+    assert_eq!(
+        (lodash.severity, lodash.original.as_ref().map(AsRef::as_ref)),
+        (High, Some("HIGH"))
+    );
+    let package = lodash.package.as_ref().expect("a package");
+    assert_eq!(package.purl.as_ref().map(AsRef::as_ref), Some("pkg:npm/lodash@4.17.15"));
+    let minimist = found.iter().find(|one| one.rule.as_str() == "CVE-2021-44906").expect("there");
+    let fix = minimist.fix.as_ref().map(AsRef::as_ref);
+    assert_eq!(fix, Some("update minimist to 1.2.6, 0.2.4"));
+    let evil = r#"{"results":[{"source":{"path":"a"},"packages":[{"package":{"name":"x"},
+        "vulnerabilities":[{"id":"MAL-2026-1","database_specific":{"severity":["odd"]}}]}]}]}"#;
+    assert_eq!(of(OsvJson, evil).findings[0].severity, Critical);
 }

@@ -7,9 +7,9 @@ use gonogo::release::{ReportFormat, ReportState, Severity};
 
 use super::{
     CheckovJson, Cobertura, ConftestJson, CosignJson, CoverageSummary, Cyclonedx, DefenderJson,
-    FlywayJson, HadolintJson, JestJson, K6Summary, KubeBenchJson, Lcov, MochaJson, NewmanJson,
-    PlaywrightJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures, Spdx, TerraformLog,
-    TerraformPlan, TfsecJson, WapitiJson, ZapJson, fixture, parse,
+    FlywayJson, GrypeJson, HadolintJson, JestJson, K6Summary, KubeBenchJson, Lcov, MochaJson,
+    NewmanJson, OsvJson, PlaywrightJson, Sarif, SemgrepJson, SonarGate, SonarIssues, SonarMeasures,
+    Spdx, TerraformLog, TerraformPlan, TfsecJson, WapitiJson, ZapJson, fixture, parse,
 };
 
 /// A report, and what [`said`] makes of it.
@@ -81,6 +81,26 @@ pub(super) const TABLE: &[(ReportFormat, &str, &str)] = &[
         "semgrep/error-no-target.json",
         "crashed 0 0 0 0 0 in 0 files: Invalid scanning root: nosuch",
     ),
+    (
+        GrypeJson,
+        "made/grype.json",
+        "findings 1 1 0 1 0 in 3 matches, 1 package of a distribution past its end of life; first \
+         GHSA-xvch-5gv4-984h critical at /package-lock.json: Prototype Pollution in minimist",
+    ),
+    (GrypeJson, "made/grype-ignored.json", "clean 0 0 0 0 0 in 0 matches, 1 match ignored"),
+    (
+        GrypeJson,
+        "made/grype-none.json",
+        "not scanned 0 0 0 0 0 in 0 matches: a report without a match does not say how many \
+         packages were looked at: give Grype's log, with -v",
+    ),
+    (
+        OsvJson,
+        "made/osv.json",
+        "findings 1 1 0 0 1 in 2 packages of 1 source; first CVE-2021-44906 critical at \
+         /src/backend/package-lock.json: Prototype Pollution in minimist",
+    ),
+    (OsvJson, "made/osv-all.json", "clean 0 0 0 0 0 in 2 packages of 1 source"),
     (
         CheckovJson,
         "checkov/tf-findings.json",

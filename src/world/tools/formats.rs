@@ -54,6 +54,8 @@ pub(super) fn read(
         F::Cobertura => return super::coverage::read_cobertura(from, tally),
         F::Sarif => super::sarif::read,
         F::TrivyJson => super::trivy::read,
+        F::GrypeJson => super::grype::read,
+        F::OsvJson => super::osv::read,
         F::GitleaksJson => super::gitleaks::read,
         F::KubesecJson => super::kubesec::read,
         F::SemgrepJson => super::semgrep::read,
@@ -98,17 +100,19 @@ pub(super) struct Exits {
 }
 
 /// Programs whose exit codes are known; a code may stand in two lists, as it does in life.
-const EXITS: [&Exits; 17] = [
+const EXITS: [&Exits; 19] = [
     &super::checkov::EXITS,
     &super::conftest::EXITS,
     &super::cosign::EXITS,
     &super::flyway::EXITS,
     &super::gitleaks::EXITS,
+    &super::grype::EXITS,
     &super::hadolint::EXITS,
     &super::jest::EXITS,
     &super::k6::EXITS,
     &super::kubesec::EXITS,
     &super::newman::EXITS,
+    &super::osv::EXITS,
     &super::playwright::EXITS,
     &super::semgrep::EXITS,
     &super::snyk::EXITS,

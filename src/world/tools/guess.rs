@@ -60,11 +60,15 @@ fn of_xml(head: &str) -> Option<ReportFormat> {
 }
 
 /// Formats by keys that stand together in the outermost object, or in the first of a list.
-const BY_KEYS: [(ReportFormat, &[&str]); 40] = [
+const BY_KEYS: [(ReportFormat, &[&str]); 43] = [
     (ReportFormat::Sarif, &["runs"]),
     (ReportFormat::TrivyJson, &["SchemaVersion"]),
     // Sorted keys put the version behind all results.
     (ReportFormat::TrivyJson, &["ArtifactName", "Results"]),
+    // A long list of matches hides the keys that follow it.
+    (ReportFormat::GrypeJson, &["matches"]),
+    (ReportFormat::GrypeJson, &["descriptor", "distro"]),
+    (ReportFormat::OsvJson, &["results", "experimental_config"]),
     (ReportFormat::GitleaksJson, &["RuleID", "Secret"]),
     (ReportFormat::KubesecJson, &["object", "scoring"]),
     (ReportFormat::CargoJson, &["reason"]),
@@ -110,6 +114,12 @@ fn of_json(head: &str) -> Option<ReportFormat> {
     let keys = outer_keys(head);
     let has = |key: &&str| keys.iter().any(|own| own == key);
     let known = BY_KEYS.iter().find(|(_, all)| all.iter().all(has)).map(|(format, _)| *format);
+    // Two tools begin with a long list of the same name.
+    let of_osv = || keys_at(head, 3).iter().any(|own| matches!(*own, "source" | "packages"));
+    let known = match known {
+        Some(ReportFormat::TfsecJson) if of_osv() => Some(ReportFormat::OsvJson),
+        known => known,
+    };
     // Every answer of Azure is a list called value: only what stands in it tells them apart.
     let azure = || head.contains("/providers/Microsoft.Security/assessments/");
     known.or_else(|| azure().then_some(ReportFormat::DefenderJson))
@@ -117,8 +127,12 @@ fn of_json(head: &str) -> Option<ReportFormat> {
 
 /// The keys of the outermost object, or of the first object of the outermost list.
 fn outer_keys(head: &str) -> Vec<&str> {
+    keys_at(head, if head.starts_with('[') { 2 } else { 1 })
+}
+
+/// The keys at so many brackets deep, up to the first end of what stands there.
+fn keys_at(head: &str, level: usize) -> Vec<&str> {
     let bytes = head.as_bytes();
-    let level = if bytes.first() == Some(&b'[') { 2 } else { 1 };
     let (mut depth, mut at) = (0_usize, 0);
     let mut keys = Vec::new();
     while let Some(&byte) = bytes.get(at) {
