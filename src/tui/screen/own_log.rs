@@ -95,7 +95,7 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let title = Strip::of(Role::Focus, " gonogo's own log ")
-        .put(Role::Dim, " what this cockpit did; the release's story is the timeline ");
+        .put(Role::Dim, " the story of the release: gt ");
     let place = if view.ui.own_log.scrolled { " scrolled, esc follows " } else { " following " };
     let inner = pane(buf, view.theme, area, &title.right(Role::Dim, place), true);
     if inner.is_empty() {
