@@ -109,7 +109,9 @@ pub(super) fn alternatives(value: &str) -> impl Iterator<Item = &str> {
 /// half remembered finds its row: `cve44906`, `lodsh`. Short words would find everything.
 fn nearly(text: &str, word: &str) -> bool {
     const SHORT: usize = 4;
-    let Some(first) = word.chars().next().filter(|_| word.len() >= SHORT) else { return false };
+    // Most fields are shorter than what is typed, and this is asked of each of them in each row.
+    let may = word.len() >= SHORT && text.len() >= word.len();
+    let Some(first) = word.chars().next().filter(|_| may) else { return false };
     let spans = 2 * word.len() + SHORT;
     text.match_indices(first).any(|(start, _)| {
         let mut letters = word.chars().peekable();

@@ -47,8 +47,7 @@ impl FilterForm {
 
     /// Back to what was shown before.
     pub(super) fn leave(&self, findings: &mut Findings) {
-        findings.see(self.before.1);
-        findings.filter(&self.before.0);
+        findings.put_back(self.before.1, &self.before.0);
     }
 
     /// Keys that move about, choose and let go.

@@ -1,5 +1,6 @@
 //! Findings by what would make them go away.
 
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +21,10 @@ pub struct Cause {
 
 impl Cause {
     /// How many of its findings are of each severity.
-    pub fn counts(&self, findings: &[Finding]) -> BTreeMap<Severity, u32> {
+    pub fn counts<F: Borrow<Finding>>(&self, findings: &[F]) -> BTreeMap<Severity, u32> {
         let mut counts = BTreeMap::new();
         for at in &self.findings {
-            *counts.entry(findings[*at].severity).or_insert(0) += 1;
+            *counts.entry(findings[*at].borrow().severity).or_insert(0) += 1;
         }
         counts
     }
@@ -35,11 +36,11 @@ impl Cause {
 /// Packages of an operating system have their base image as cause, others the package itself,
 /// whatever the file that asks for it; a setting, a line of code, a test its rule in its file; a
 /// secret itself.
-pub fn by_fix(findings: &[Finding], table: &[Family]) -> Vec<Cause> {
+pub fn by_fix<F: Borrow<Finding>>(findings: &[F], table: &[Family]) -> Vec<Cause> {
     let families = Families::new(table);
     let mut all: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (at, finding) in findings.iter().enumerate() {
-        all.entry(Key::of(finding, &families)).or_default().push(at);
+        all.entry(Key::of(finding.borrow(), &families)).or_default().push(at);
     }
     let mut causes: Vec<Cause> = all.into_iter().map(|(key, at)| key.cause(findings, at)).collect();
     let weight = |cause: &Cause| {
@@ -91,8 +92,8 @@ impl Key {
         }
     }
 
-    fn cause(self, findings: &[Finding], at: Vec<usize>) -> Cause {
-        let members: Vec<&Finding> = at.iter().map(|at| &findings[*at]).collect();
+    fn cause<F: Borrow<Finding>>(self, findings: &[F], at: Vec<usize>) -> Cause {
+        let members: Vec<&Finding> = at.iter().map(|at| findings[*at].borrow()).collect();
         let rule = members.first().map_or("", |first| first.rule.as_str());
         let (name, fix) = match self {
             Self::Base { image, fixable: true } => {

@@ -1,5 +1,6 @@
 //! The same thing, told by several tools or several times.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::family::{Families, Family};
@@ -28,10 +29,10 @@ impl Group {
 /// out, another may tell: a vulnerability without the kind of its package, a misconfiguration
 /// without its resource and a secret without its hash join the group of the same name, file or
 /// line, where there is but one. The order of the findings does not matter.
-pub fn fold(findings: &[Finding], table: &[Family]) -> Vec<Group> {
+pub fn fold<F: Borrow<Finding>>(findings: &[F], table: &[Family]) -> Vec<Group> {
     let families = Families::new(table);
     let numbers = Numbers::of(findings);
-    let key = |finding: &Finding| Key::of(finding, &families, &numbers);
+    let key = |finding: &F| Key::of(finding.borrow(), &families, &numbers);
     let keys: Vec<Key> = findings.iter().map(key).collect();
     // What is known exactly, by what is known roughly: none where there are several.
     let mut only: HashMap<&str, Option<&str>> = HashMap::new();
@@ -49,7 +50,7 @@ pub fn fold(findings: &[Finding], table: &[Family]) -> Vec<Group> {
         groups.entry(key.exact.as_deref().unwrap_or_else(joined)).or_default().push(at);
     }
     let order = |at: &usize| {
-        let Finding { severity, tool, rule, location, fingerprint, .. } = &findings[*at];
+        let Finding { severity, tool, rule, location, fingerprint, .. } = findings[*at].borrow();
         (*severity, tool.as_str(), rule.as_str(), location.as_str(), fingerprint)
     };
     let mut groups: Vec<Group> = groups
@@ -72,9 +73,9 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(findings: &[Finding]) -> Self {
+    fn of<F: Borrow<Finding>>(findings: &[F]) -> Self {
         let mut numbers = Self::default();
-        for finding in findings {
+        for finding in findings.iter().map(Borrow::borrow) {
             let (FindingKind::Vulnerability, Some(package)) = (finding.kind, &finding.package)
             else {
                 continue;

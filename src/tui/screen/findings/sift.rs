@@ -60,6 +60,8 @@ type Known = (StepId, EffectKey, bool);
 struct Entry {
     source: usize,
     at: usize,
+    /// The place of its tool's name.
+    tool: usize,
     status: Status,
     waived: Option<usize>,
 }
@@ -92,6 +94,10 @@ pub(in crate::tui) struct Findings {
     pub(super) named: usize,
     /// What a filter looks at, in lower case, for each entry.
     texts: Vec<[String; 3]>,
+    /// The tools' names in lower case; many findings have the same.
+    tools: Vec<String>,
+    /// The entries in each order, once it was asked for: a key that filters must not sort anew.
+    orders: [Option<Vec<usize>>; 3],
     pub(super) rows: Vec<Row>,
     pub(super) sight: Sight,
     pub(super) group: GroupBy,
@@ -162,6 +168,7 @@ impl Findings {
 
     fn gather(&mut self, release: &Release, waivers: usize) {
         (self.sources, self.entries, self.texts, self.counts) = <_>::default();
+        (self.tools, self.orders) = <_>::default();
         self.named = 0;
         for step in release.plan().iter().flat_map(|plan| plan.steps()) {
             let end = release.steps.get(&step.id).and_then(|state| state.end.as_ref());
@@ -197,13 +204,23 @@ impl Findings {
                 counts[place] =
                     counts[place].saturating_add(u32::try_from(seen(sight)).unwrap_or(0));
             }
-            self.entries.push(Entry { source, at, status, waived });
+            let tool = self.tool(finding);
+            self.entries.push(Entry { source, at, tool, status, waived });
             let Finding { title, location, .. } = finding;
             let lower = |text: &Clean| text.as_str().to_lowercase();
             let ids: Vec<String> = finding.ids().map(lower).collect();
             self.texts.push([ids.join(" "), lower(title), lower(location)]);
         }
         self.sources.push(Source { step: step.clone(), found });
+    }
+
+    /// The place of a finding's tool among the names.
+    fn tool(&mut self, finding: &Finding) -> usize {
+        let name = finding.tool.as_str().to_lowercase();
+        self.tools.iter().position(|tool| *tool == name).unwrap_or_else(|| {
+            self.tools.push(name);
+            self.tools.len() - 1
+        })
     }
 
     /// What the journal only counts, of a report that has not been read whole.
@@ -271,6 +288,12 @@ impl Findings {
         }
     }
 
+    /// Puts back what was in sight, and the filter's words.
+    pub(in crate::tui) fn put_back(&mut self, sight: Sight, text: &str) {
+        self.sight = sight;
+        self.filter(text);
+    }
+
     pub(in crate::tui) fn filter(&mut self, text: &str) {
         self.list.filter = Filter::new(text);
         self.list.cursor = None;
@@ -297,49 +320,36 @@ impl Findings {
 
     /// A finding's severity, the first word of its tool, and its stage: a filter's words hold no
     /// blanks.
-    pub(super) fn words(&self, at: usize) -> [String; 3] {
+    pub(super) fn words(&self, at: usize) -> [&str; 3] {
         let entry = &self.entries[at];
-        let finding = self.finding(entry);
-        let tool = finding.tool.as_str().split_whitespace().next().unwrap_or("unknown");
-        let step = self.sources[entry.source].step.as_str();
-        let stage = step.split('.').next().unwrap_or(step);
-        [finding.severity.word().to_owned(), tool.to_lowercase(), stage.to_owned()]
+        let tool = self.tools[entry.tool].split_whitespace().next().unwrap_or("unknown");
+        [self.finding(entry).severity.word(), tool, stage(&self.sources[entry.source].step)]
     }
 
     /// Whether a filter lets a finding through.
     pub(super) fn passes(&self, at: usize, filter: &Filter) -> bool {
         let entry = &self.entries[at];
         let finding = self.finding(entry);
-        let step = self.sources[entry.source].step.as_str();
-        let stage = step.split('.').next().unwrap_or(step);
-        let tool = finding.tool.as_str().to_lowercase();
+        let step = &self.sources[entry.source].step;
         let [rule, title, place] = &self.texts[at];
         filter.lets_lower(&[
             ("severity", finding.severity.word()),
-            ("tool", &tool),
+            ("tool", &self.tools[entry.tool]),
             ("rule", rule),
             ("where", place),
             ("title", title),
-            ("stage", stage),
-            ("step", step),
+            ("stage", stage(step)),
+            ("step", step.as_str()),
             ("is", entry.status.word()),
         ])
     }
 
     /// Which rows are shown, in which order.
     pub(super) fn sift(&mut self) {
-        let mut shown: Vec<usize> = (0..self.entries.len()).filter(|at| self.lets(*at)).collect();
-        let key = |at: &usize| {
-            let finding = self.finding(&self.entries[*at]);
-            let Finding { severity, rule, location, .. } = finding;
-            let (rule, place) = (rule.as_str(), location.as_str());
-            match self.sort {
-                SortBy::Severity => (*severity, rule, place),
-                SortBy::Place => (Severity::Critical, place, rule),
-                SortBy::Rule => (Severity::Critical, rule, place),
-            }
-        };
-        shown.sort_by(|a, b| key(a).cmp(&key(b)));
+        let place = self.sort as usize;
+        let order = self.orders[place].take().unwrap_or_else(|| self.sorted());
+        let shown: Vec<usize> = order.iter().copied().filter(|at| self.lets(*at)).collect();
+        self.orders[place] = Some(order);
         let groups: Vec<(String, Vec<usize>)> = match self.group {
             GroupBy::Nothing => {
                 self.rows = shown.into_iter().map(Row::One).collect();
@@ -354,6 +364,29 @@ impl Findings {
             self.rows.push(Row::Head(name, members.len()));
             self.rows.extend(members.into_iter().map(Row::One));
         }
+    }
+
+    /// All entries in the order that is asked for.
+    fn sorted(&self) -> Vec<usize> {
+        let key = |at: usize| {
+            let finding = self.finding(&self.entries[at]);
+            let Finding { severity, rule, location, .. } = finding;
+            let (rule, place) = (rule.as_str(), location.as_str());
+            match self.sort {
+                SortBy::Severity => (*severity, rule, place),
+                SortBy::Place => (Severity::Critical, place, rule),
+                SortBy::Rule => (Severity::Critical, rule, place),
+            }
+        };
+        // Most are told apart by how they begin, which lies together in memory.
+        let mut all: Vec<(Severity, u128, usize)> = (0..self.entries.len())
+            .map(|at| {
+                let (severity, first, _) = key(at);
+                (severity, beginning(first), at)
+            })
+            .collect();
+        all.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| key(a.2).cmp(&key(b.2))));
+        all.into_iter().map(|(.., at)| at).collect()
     }
 
     /// Groups in the order in which the first of each comes.
@@ -376,15 +409,15 @@ impl Findings {
     }
 
     fn triaged(&self, shown: &[usize]) -> Vec<(String, Vec<usize>)> {
-        let findings: Vec<Finding> =
-            shown.iter().map(|at| self.finding(&self.entries[*at]).clone()).collect();
+        let findings: Vec<&Finding> =
+            shown.iter().map(|at| self.finding(&self.entries[*at])).collect();
         let members = |places: &[usize]| places.iter().map(|place| shown[*place]).collect();
         if self.group == GroupBy::Same {
             let groups = fold(&findings, &FAMILIES);
             return groups
                 .iter()
                 .map(|group| {
-                    let first = &findings[group.first()];
+                    let first = findings[group.first()];
                     (format!("{} {}", first.rule, first.title.cut(60)), members(&group.members))
                 })
                 .collect();
@@ -420,6 +453,20 @@ impl Findings {
     pub(super) fn total(&self, place: usize) -> u32 {
         self.counts.values().map(|counts| counts[place]).fold(0, u32::saturating_add)
     }
+}
+
+/// The stage of a step.
+fn stage(step: &StepId) -> &str {
+    let step = step.as_str();
+    step.split('.').next().unwrap_or(step)
+}
+
+/// The first bytes of a text, as a number that is in the same order.
+fn beginning(text: &str) -> u128 {
+    let mut bytes = [0; 16];
+    let taken = text.len().min(bytes.len());
+    bytes[..taken].copy_from_slice(&text.as_bytes()[..taken]);
+    u128::from_be_bytes(bytes)
 }
 
 fn shows(sight: Sight, status: Status, waived: bool) -> bool {
