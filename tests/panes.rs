@@ -265,6 +265,25 @@ fn i24_old_readings_are_drawn_as_old() {
 }
 
 #[test]
+fn i24_a_value_without_room_for_its_age_in_a_title_says_it_beside_itself() {
+    let mut tale = Tale::switched();
+    tale.telemetry(|live, now_ms| {
+        live.samples_at_ms = Some(now_ms - 42_000);
+        live.samples = vec![SlotSample {
+            slot: Slot::Green,
+            requests_per_s: finite(50.0),
+            error_ratio: Some(finite(0.0)),
+            mean_ms: Some(finite(44.0)),
+            p95_ms: None,
+        }];
+    });
+    let shown = text(&frame(&tale, (80, 24)));
+    assert!(shown.contains("0.00 % 44 ms, 42 s old"), "{shown}");
+    let both = text(&pressed(&tale, "gm", (80, 24)));
+    assert!(both.contains("42 s old"), "{both}");
+}
+
+#[test]
 fn t1_hostile_text_is_shown_and_does_not_act() {
     let mut tale = Tale::switched();
     tale.telemetry(|live, now_ms| {

@@ -41,6 +41,16 @@ pub(super) fn age(view: &View<'_>, at_ms: Option<i64>) -> (String, bool) {
     }
 }
 
+/// Older than this is older than the watch lets a reading get while all is well, in milliseconds.
+const LATE_MS: i64 = 30_000;
+
+/// What stands beside a value that has got old: alone it would pass for the one of now.
+pub(super) fn late(view: &View<'_>, at_ms: Option<i64>) -> Option<String> {
+    let old_ms = view.snapshot.now.wall_ms().saturating_sub(at_ms?);
+    let old = words::age(u64::try_from(old_ms).unwrap_or(0));
+    (old_ms > LATE_MS).then(|| format!("{old} old"))
+}
+
 /// The age at the right end of a title.
 pub(super) fn aged(strip: Strip, view: &View<'_>, at_ms: Option<i64>) -> Strip {
     let (text, stale) = age(view, at_ms);

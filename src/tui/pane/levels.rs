@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{age, aged, title};
+use super::{age, aged, late, title};
 use crate::release::{Clean, Finite, Slot, SlotSample};
 use crate::tui::draw::View;
 use crate::tui::mark;
@@ -12,10 +12,12 @@ use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 
 /// Why samples are missing. About the slot that serves that is trouble; the other may just not be
-/// there yet.
+/// there yet. Which one serves is not known before the survey: then one of them is enough.
 pub(super) fn missing<'a>(view: &View<'a>) -> Option<(Role, &'a Clean)> {
-    let serving = view.snapshot.release.serving();
-    let blind = serving.is_none_or(|slot| sample(view, slot).is_none());
+    let blind = match view.snapshot.release.serving() {
+        Some(slot) => sample(view, slot).is_none(),
+        None => [Slot::Blue, Slot::Green].iter().all(|slot| sample(view, *slot).is_none()),
+    };
     let role = if blind { Role::Failed } else { Role::Dim };
     Some((role, view.snapshot.live.telemetry.samples_error.as_ref()?))
 }
@@ -232,7 +234,9 @@ pub(in crate::tui) fn short(view: &View<'_>, slot: Slot) -> (Role, String) {
         (false, true) => Role::Failed,
         (false, false) => Role::Text,
     };
-    (role, format!("{}{errors} {mean}", if over { "▲ " } else { "" }))
+    let late = late(view, view.snapshot.live.telemetry.samples_at_ms);
+    let late = late.map_or(String::new(), |late| format!(", {late}"));
+    (role, format!("{}{errors} {mean}{late}", if over { "▲ " } else { "" }))
 }
 
 /// The limits and the sample's age, in one row.

@@ -7,7 +7,7 @@ use crate::release::{Finite, Reading, Slot, SlotSample};
 use crate::tui::draw::View;
 use crate::tui::mark;
 use crate::tui::pane::levels::{millis, percent, short};
-use crate::tui::pane::{age, pods};
+use crate::tui::pane::{age, late, pods};
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::pods::SlotPods;
 use crate::tui::theme::Role;
@@ -67,7 +67,12 @@ fn lines(view: &View<'_>, slot: Slot, columns: usize) -> Vec<Strip> {
             (role, format!("{:.0} req/s", sample.requests_per_s.get()))
         },
     );
-    lines.push(Strip::of(Role::Dim, " traffic  ").put(rate.0, rate.1));
+    let traffic = Strip::of(Role::Dim, " traffic  ").put(rate.0, rate.1);
+    let late = late(view, view.snapshot.live.telemetry.samples_at_ms).filter(|_| sample.is_some());
+    lines.push(match late {
+        Some(late) => traffic.right(Role::Stale, format!("{late} ")),
+        None => traffic,
+    });
     let policy = view.snapshot.release.policy().map(|policy| &policy.monitor);
     let errors = Level {
         name: "errors",
