@@ -284,6 +284,20 @@ fn i24_a_value_without_room_for_its_age_in_a_title_says_it_beside_itself() {
 }
 
 #[test]
+fn a_hint_is_whole_or_not_there() {
+    for tale in stories().iter().skip(1) {
+        for size in [(60, 16), (72, 20), (80, 24), (97, 30), (120, 36)] {
+            for keys in ["", "ga", "gf", "gm", "gt", "gl"] {
+                let shown = text(&pressed(tale, keys, size));
+                let last = shown.lines().last().expect("a footer");
+                let cut = last.split('…').next().filter(|before| before.len() < last.len());
+                assert!(cut.is_none_or(|before| before.ends_with("  ")), "{size:?} {keys}\n{last}");
+            }
+        }
+    }
+}
+
+#[test]
 fn t1_hostile_text_is_shown_and_does_not_act() {
     let mut tale = Tale::switched();
     tale.telemetry(|live, now_ms| {

@@ -75,7 +75,8 @@ pub(super) fn areas(frame: Rect, snapshot: &Snapshot, ui: &Ui, next: &words::Nex
     let alone = is_alone(snapshot, ui);
     let fitting =
         |text: &str, most: usize| wrap(text, line_columns(frame.width)).len().clamp(1, most);
-    let most = if frame.height >= 30 { 3 } else { 2 };
+    // What a person must do is read whole, wherever there are rows for it.
+    let most = if frame.height >= 20 { 3 } else { 2 };
     let next = fitting(next.text.as_str(), most);
     // The price of the way back is never cut short: a narrow screen gives it another row.
     let most = if frame.width < 80 { 3 } else { 2 };

@@ -2,7 +2,8 @@
 
 use super::theme::Role;
 use crate::release::{
-    BuiltIn, GateVerdict, Release, ReportState, Slot, StageState, Step, StepState, StepStatus,
+    BuiltIn, GateVerdict, Release, ReportState, Slot, StageState, Step, StepEnd, StepResult,
+    StepState, StepStatus,
 };
 
 /// How something stands.
@@ -51,7 +52,7 @@ impl Mark {
             Self::Failed => "failed",
             Self::Gate => "waits for a person",
             Self::Waiting => "waiting",
-            Self::Skipped => "skipped",
+            Self::Skipped => "skipped or stopped",
         }
     }
 }
@@ -63,6 +64,8 @@ pub(super) fn step(release: &Release, step: &Step, state: &StepState) -> Mark {
         StepStatus::Running if step.uses == Some(BuiltIn::Switch) && release.awaits_switch() => {
             Mark::Gate
         }
+        // Red is for the cause: what was stopped because of it did not fail.
+        StepStatus::Failed if is_withdrawn(state) => Mark::Skipped,
         StepStatus::Failed if release.failed_for_good(step) => Mark::Failed,
         // A step that failed and has tries left is as good as running.
         StepStatus::Running | StepStatus::Failed => Mark::Running,
@@ -70,6 +73,11 @@ pub(super) fn step(release: &Release, step: &Step, state: &StepState) -> Mark {
         StepStatus::Skipped(_) => Mark::Skipped,
         StepStatus::Overridden => Mark::Warn,
     }
+}
+
+fn is_withdrawn(state: &StepState) -> bool {
+    let cancelled = |end: &StepEnd| matches!(end.result, StepResult::Cancelled { .. });
+    state.status == StepStatus::Failed && state.end.as_deref().is_some_and(cancelled)
 }
 
 /// A step that passed but found something is worth a look.
@@ -109,6 +117,8 @@ pub(super) fn stage(release: &Release, index: usize) -> Mark {
         Mark::Failed
     } else if any(Mark::Gate) {
         Mark::Gate
+    } else if planned.steps.iter().any(|s| release.steps.get(&s.id).is_some_and(is_withdrawn)) {
+        Mark::Skipped
     } else if begun && release.result.is_none() {
         Mark::Running
     } else {

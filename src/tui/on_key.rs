@@ -9,7 +9,7 @@ use super::keys::{Chord, Found, printed};
 use super::popup::{self, FilterForm, Popup, Wizard, Word};
 use super::screen::{self, Screen};
 use super::theme::Role;
-use super::ui::{ARMED_MS, Pane, Ui, seen};
+use super::ui::{ARMED_MS, Pane, Ui, goes_on, seen};
 use crate::engine::handle::{Direction, Snapshot};
 use crate::release::{Ask, Clean, Finding, ReleaseId, Seq, StepId};
 
@@ -61,7 +61,7 @@ pub enum Did {
 pub fn on_key(ui: &mut Ui, snapshot: &Snapshot, key: KeyEvent) -> Did {
     let chord = Chord::of(key);
     if Some(chord) == Chord::read("ctrl-c") {
-        return interrupt(ui);
+        return interrupt(ui, snapshot);
     }
     ui.leaving_since_ms = None;
     if ui.popup.is_some() {
@@ -118,7 +118,7 @@ pub fn on_tick(ui: &mut Ui) -> Did {
     }
 }
 
-fn interrupt(ui: &mut Ui) -> Did {
+fn interrupt(ui: &mut Ui, snapshot: &Snapshot) -> Did {
     if matches!(ui.popup, Some(Popup::CountDown { .. })) {
         ui.close();
         ui.say(Role::Warn, "cancelled: nothing was switched");
@@ -129,7 +129,8 @@ fn interrupt(ui: &mut Ui) -> Did {
         return Did::Leave;
     }
     ui.leaving_since_ms = Some(ui.now_ms);
-    ui.say(Role::Warn, "press ctrl-c again to detach; the release goes on");
+    let then = if goes_on(snapshot) { "detach; the release goes on" } else { "leave" };
+    ui.say(Role::Warn, &format!("press ctrl-c again to {then}"));
     Did::Nothing
 }
 

@@ -87,6 +87,11 @@ impl Strip {
         self
     }
 
+    /// Columns that it takes where there is room for all of it.
+    pub(super) fn width(&self) -> usize {
+        width(&self.left.text) + width(&self.right.text)
+    }
+
     /// Draws into the first row of `area`. What is at the right edge wins over what is left.
     pub(super) fn draw(&self, buf: &mut Buffer, theme: &Theme, area: Rect) {
         let area = area.intersection(buf.area);
@@ -264,6 +269,15 @@ fn together(text: &str) -> Vec<String> {
     words
 }
 
+/// Breaks a text into rows of at most `columns`, wherever that is: its blanks say something.
+pub(super) fn broken(text: &str, columns: usize) -> Vec<String> {
+    let mut rows = vec![harmless(text).into_owned()];
+    if columns > 0 {
+        break_long(&mut rows, columns);
+    }
+    rows
+}
+
 /// A word longer than a row goes on in the next one.
 fn break_long(rows: &mut Vec<String>, columns: usize) {
     while rows.last().is_some_and(|row| width(row) > columns) {
@@ -354,7 +368,14 @@ fn frame(buf: &mut Buffer, area: Rect, style: Style, set: &border::Set<'_>, merg
     let join = if merged { MergeStrategy::Exact } else { MergeStrategy::Replace };
     let mut line = |x: u16, y: u16, symbol: &str| {
         let Some(cell) = buf.cell_mut((x, y)) else { return };
-        cell.merge_symbol(symbol, join).set_style(style);
+        // A neighbour's words on a shared edge keep their letters and their role.
+        if cell.symbol() != " " && !is_line(cell.symbol()) {
+            return;
+        }
+        cell.merge_symbol(symbol, join);
+        if is_line(cell.symbol()) {
+            cell.set_style(style);
+        }
     };
     for y in top + 1..bottom {
         line(left, y, set.vertical_left);
@@ -368,6 +389,10 @@ fn frame(buf: &mut Buffer, area: Rect, style: Style, set: &border::Set<'_>, merg
     line(right, top, set.top_right);
     line(left, bottom, set.bottom_left);
     line(left, top, set.top_left);
+}
+
+fn is_line(symbol: &str) -> bool {
+    matches!(symbol, "+" | "-" | "|") || symbol.starts_with(|c| ('─'..='╿').contains(&c))
 }
 
 const ASCII_BORDER: border::Set<'static> = border::Set {

@@ -305,7 +305,9 @@ fn sheet(buf: &mut Buffer, area: Rect, view: &View<'_>, title: &Strip, lines: &[
     let top = view.ui.top.min(last);
     pen::rows(buf, view.theme, inner, lines.get(top..).unwrap_or(&[]));
     if top < last {
-        let below = format!(" {} more: j ", last - top);
+        // Under an open form letters are for its answer.
+        let key = if popup::stands_on(view.ui).is_some() { "↓" } else { "j" };
+        let below = format!(" {} more: {key} ", last - top);
         let edge = pen::row(area, usize::from(area.height) - 1);
         let edge = Rect { width: edge.width.saturating_sub(2), ..edge };
         Strip::new().right(Role::Key, below).draw(buf, view.theme, edge);

@@ -338,6 +338,13 @@ pub(super) fn is_cut_off(snapshot: &Snapshot) -> bool {
     }
 }
 
+/// Whether the release goes on without this cockpit: a rehearsal ends with the one it was started
+/// in, and a replay is over already.
+pub(super) fn goes_on(snapshot: &Snapshot) -> bool {
+    let start = snapshot.release.start.as_deref();
+    start.is_none_or(|start| start.rehearsal.is_none()) && snapshot.release.result.is_none()
+}
+
 /// The stage that the release is at: the first planned one that is not go; the last after that.
 pub(super) fn current_stage(release: &Release) -> Option<usize> {
     let planned = |index: &usize| release.stages.get(*index).is_some_and(|stage| stage.planned);

@@ -337,8 +337,6 @@ fn running(snapshot: &Snapshot) -> Option<Next> {
     let all = all_ms
         .filter(|ms| *ms > 0)
         .map_or(String::new(), |ms| format!("; ~{} of machine time to the end", duration(ms)));
-    let until_ms = release.elapsed_ms(snapshot.now).saturating_add(*left_ms);
-    let until_ms = Some(until_ms).filter(|_| *left_ms > 0);
     let attempt = release.steps.get(&first.id).map_or(1, |state| state.attempt.0);
     let tries = first.retries.saturating_add(1);
     let again = if attempt > 1 {
@@ -346,7 +344,8 @@ fn running(snapshot: &Snapshot) -> Option<Next> {
     } else {
         String::new()
     };
-    Some(Next::new(&format!("running {}{again}{more}, {left}{all}", first.id)).until(until_ms))
+    // How long it is stands in the sentence: a count-down behind it would read as the end's.
+    Some(Next::new(&format!("running {}{again}{more}, {left}{all}", first.id)))
 }
 
 /// The short moments between steps.

@@ -6,14 +6,16 @@ use ratatui::layout::Rect;
 use crate::tui::action::{Action, refused, waits_for_arming};
 use crate::tui::draw::View;
 use crate::tui::keys::{Binding, Mode, When};
-use crate::tui::pen::Strip;
+use crate::tui::pen::{Strip, width};
 use crate::tui::popup::{Popup, Word};
 use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
-use crate::tui::ui::Pane;
+use crate::tui::ui::{Pane, goes_on};
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let ui = view.ui;
+    let trouble = trouble(view);
+    let columns = usize::from(area.width).saturating_sub(trouble.width());
     let strip = if let Some(Popup::Line { word, input }) = &ui.popup {
         typed(*word, input)
     } else if let Some((role, text)) = ui.status() {
@@ -22,17 +24,19 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         time(input)
     } else if let Some(what) = ui.asking {
         Strip::of(Role::Running, format!(" asking: {what} …"))
+    } else if let Some(Popup::Debrief { .. }) = &ui.popup {
+        Strip::of(Role::Dim, " any key goes on from here")
     } else if ui.popup.is_some() {
         // The keys of the screen are not heard now.
         Strip::of(Role::Dim, " only the keys above count; ")
             .put(Role::Key, "esc")
             .put(Role::Dim, " leaves")
     } else if ui.pressed.is_empty() {
-        offered(view)
+        offered(view, columns)
     } else {
-        going_on(view)
+        going_on(view, columns)
     };
-    trouble(strip, view).draw(buf, view.theme, area);
+    strip.join(&trouble).draw(buf, view.theme, area);
 }
 
 /// The time that is being typed.
@@ -57,19 +61,19 @@ fn typed(word: Word, input: &str) -> Strip {
 }
 
 /// The keys that go on from the ones pressed.
-fn going_on(view: &View<'_>) -> Strip {
+fn going_on(view: &View<'_>, columns: usize) -> Strip {
     let pressed = &view.ui.pressed;
     let so_far = crate::tui::keys::printed(pressed);
-    let strip = Strip::of(Role::Strong, format!(" {so_far}… "));
-    view.ui.keymap.goes_on(&view.ui.modes(), pressed).fold(strip, |strip, (rest, binding)| {
-        strip.put(Role::Key, format!(" {rest}")).put(Role::Dim, format!(" {} ", binding.desc))
-    })
+    let modes = view.ui.modes();
+    let goes_on = view.ui.keymap.goes_on(&modes, pressed);
+    let hints = goes_on.map(|(rest, binding)| (rest, binding.desc.clone()));
+    whole(Strip::of(Role::Strong, format!(" {so_far}…  ")), hints, columns)
 }
 
 /// How to find all the others is never pushed off the edge.
 const WAYS_IN: [Action; 3] = [Action::Help, Action::Palette, Action::Leave];
 
-fn offered(view: &View<'_>) -> Strip {
+fn offered(view: &View<'_>, columns: usize) -> Strip {
     // Of a replay nothing can be asked: its own keys are all that counts.
     let replay = view.ui.replay.is_some();
     let mode = if replay { Mode::Replay } else { view.ui.screen.mode() };
@@ -77,18 +81,35 @@ fn offered(view: &View<'_>) -> Strip {
     // What belongs to the screen comes first: it is what the hands are at.
     let own = bindings.iter().filter(|binding| binding.mode == mode);
     let everywhere = |mode: Mode| mode == Mode::Everywhere;
-    let way_in = |binding: &Binding| WAYS_IN.contains(&binding.action);
+    let way_in = |binding: &&Binding| WAYS_IN.contains(&binding.action);
     let rest = bindings.iter().filter(|b| everywhere(b.mode) && !everywhere(mode));
     let rest = rest.filter(|binding| !replay || way_in(binding));
-    let offered = own.chain(rest).filter(|binding| is_offered(binding, view));
-    offered.fold(Strip::of(Role::Dim, " "), |strip, binding| {
-        let (key, text) = (binding.key(), format!(" {}  ", described(binding, view)));
-        if way_in(binding) {
-            strip.right(Role::Key, key).right(Role::Dim, text.trim_end().to_owned() + " ")
-        } else {
-            strip.put(Role::Key, key).put(Role::Dim, text)
+    let offered: Vec<&Binding> = own.chain(rest).filter(|b| is_offered(b, view)).collect();
+    let strip = offered.iter().filter(|b| way_in(b)).fold(Strip::of(Role::Dim, " "), |strip, b| {
+        strip.right(Role::Key, b.key()).right(Role::Dim, format!(" {} ", described(b, view)))
+    });
+    let others = offered.iter().filter(|b| !way_in(b));
+    whole(strip, others.map(|b| (b.key(), described(b, view))), columns)
+}
+
+/// The hints that there is room for, each of them whole: half a word tells nobody what a key does.
+fn whole(mut strip: Strip, hints: impl Iterator<Item = (String, String)>, columns: usize) -> Strip {
+    const MORE: &str = "…";
+    let mut room = columns.saturating_sub(strip.width() + 1);
+    let mut hints = hints.peekable();
+    let mut between = "";
+    while let Some((key, text)) = hints.next() {
+        let need = width(between) + width(&key) + 1 + width(&text);
+        let mark = if hints.peek().is_some() { 2 + width(MORE) } else { 0 };
+        if need + mark > room {
+            return strip.put(Role::Dim, format!("{between}{MORE}"));
         }
-    })
+        strip =
+            strip.put(Role::Dim, between).put(Role::Key, key).put(Role::Dim, format!(" {text}"));
+        room -= need;
+        between = "  ";
+    }
+    strip
 }
 
 fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
@@ -118,6 +139,7 @@ fn is_offered(binding: &Binding, view: &View<'_>) -> bool {
 fn described(binding: &Binding, view: &View<'_>) -> String {
     let rollout = &view.snapshot.release.rollout;
     match (binding.action, rollout.to, rollout.from) {
+        (Action::Leave, ..) if !goes_on(view.snapshot) => "leave".to_owned(),
         (Action::Switch, Some(to), _) => format!("switch to {to}"),
         (Action::RollBack, _, Some(from)) => format!("roll back to {from}"),
         (Action::Arm, ..) => "arm".to_owned(),
@@ -126,13 +148,13 @@ fn described(binding: &Binding, view: &View<'_>) -> String {
 }
 
 /// What is wrong with the engine itself.
-fn trouble(strip: Strip, view: &View<'_>) -> Strip {
+fn trouble(view: &View<'_>) -> Strip {
     let vitals = &view.snapshot.live.vitals;
     if vitals.journal_error.is_some() {
-        return strip.right(Role::Failed, " ✖ journal ");
+        return Strip::new().right(Role::Failed, " ✖ journal ");
     }
     match vitals.journal_slow_ms {
-        Some(ms) => strip.right(Role::Warn, format!(" ▲ journal slow, {ms} ms ")),
-        None => strip,
+        Some(ms) => Strip::new().right(Role::Warn, format!(" ▲ journal slow, {ms} ms ")),
+        None => Strip::new(),
     }
 }

@@ -18,7 +18,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     for (at, line) in text.iter().take(usize::from(area.height)).enumerate() {
         let chip =
             if at == 0 { Strip::of(Role::Next, " NEXT ") } else { Strip::of(Role::Text, "      ") };
-        let mut strip = chip.put(role, format!(" {line}"));
+        // Where not all of it has room, that is said: what was left out may be what to do.
+        let cut = at + 1 == usize::from(area.height) && at + 1 < text.len();
+        let mut strip = chip.put(role, format!(" {line}{}", if cut { " …" } else { "" }));
         if at == 0
             && let Some(key) = key(view)
         {

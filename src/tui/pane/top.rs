@@ -30,18 +30,33 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let (scenario, seed) = (&rehearsal.scenario, rehearsal.seed);
         strip = strip.put(role, " REHEARSAL ");
         if area.width >= 60 {
-            strip = strip.put(role, format!("{} seed {seed} ", scenario.cut(24)));
+            strip = strip.put(role, format!("{} ", scenario.cut(24)));
+        }
+        // Which release it is comes before which dice.
+        if area.width >= 80 {
+            strip = strip.put(role, format!("seed {seed} "));
         }
         strip = strip.put(role, "│");
     }
     let name = environment_name(environment, role, view.theme.has_colours());
     strip = strip.put(role, format!(" {name} │ {}", release.id));
-    if let Some(start) = start {
+    // Beside a banner only the release's name has room to stand whole.
+    let crowded = area.width < 100 && (is_armed(view) || is_lost(view));
+    if let Some(start) = start.filter(|_| !crowded) {
         let plan = start.plan.name.as_str();
         strip = strip.put(role, format!(" │ {plan} {} {}", start.revision.short(), start.branch));
         strip = strip.put(role, slots(view));
     }
-    right(strip, role, view).draw(buf, view.theme, line);
+    let elapsed = area.width >= 70 && !crowded;
+    right(strip, role, view, elapsed).draw(buf, view.theme, line);
+}
+
+fn is_armed(view: &View<'_>) -> bool {
+    view.ui.armed_until_ms.is_some_and(|until| until > view.ui.now_ms)
+}
+
+fn is_lost(view: &View<'_>) -> bool {
+    matches!(view.snapshot.link, Link::Lost { .. })
 }
 
 /// The bar of an environment.
@@ -74,7 +89,7 @@ fn slots(view: &View<'_>) -> String {
     }
 }
 
-fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
+fn right(strip: Strip, role: Role, view: &View<'_>, elapsed: bool) -> Strip {
     let (ui, snapshot) = (view.ui, view.snapshot);
     let mut strip = strip;
     if ui.size.0 < 60 {
@@ -89,10 +104,10 @@ fn right(strip: Strip, role: Role, view: &View<'_>) -> Strip {
     if let Some(until) = ui.armed_until_ms.filter(|until| *until > ui.now_ms) {
         strip = strip.right(Role::Armed, format!(" ARMED {} ", left(until - ui.now_ms)));
     }
-    let elapsed = if snapshot.release.result.is_some() {
-        String::new()
-    } else {
+    let elapsed = if elapsed && snapshot.release.result.is_none() {
         format!(" {} │", clock(snapshot.release.elapsed_ms(snapshot.now)))
+    } else {
+        String::new()
     };
     strip.right(role, format!("{elapsed} {} ", words::utc(snapshot.now.wall)))
 }

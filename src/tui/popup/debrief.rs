@@ -32,9 +32,14 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
             strips.push(Strip::of(role, format!("{margin}{}{part}", " ".repeat(kept))));
         }
     }
-    let title =
-        Strip::of(Role::Focus, " Debrief ").right(Role::Dim, " j k scroll, any key closes ");
-    let inner = raised(buf, view.theme, centred(area, COLUMNS, strips.len() + 2), &title);
-    let top = top.min(strips.len().saturating_sub(usize::from(inner.height)));
+    let place = centred(area, COLUMNS, strips.len() + 2);
+    let last = (strips.len() + 2).saturating_sub(usize::from(place.height));
+    let top = top.min(last);
+    let closes = match last - top {
+        0 => " any key closes ".to_owned(),
+        more => format!(" {more} more: j, any other key closes "),
+    };
+    let title = Strip::of(Role::Focus, " Debrief ").right(Role::Dim, closes);
+    let inner = raised(buf, view.theme, place, &title);
     rows(buf, view.theme, inner, &strips[top..]);
 }

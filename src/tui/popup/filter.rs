@@ -168,7 +168,7 @@ impl FilterForm {
         let more = rows.len().saturating_sub(first + ROWS_MAX);
         let mut lines: Vec<Line> = Vec::new();
         for (at, row) in rows.into_iter().skip(first).take(ROWS_MAX).enumerate() {
-            let head = if at == 0 { name } else { "" };
+            let (head, role) = if at == 0 { (name, role) } else { ("", Role::Dim) };
             let mut strip = Strip::of(role, format!(" {head:<HEAD$}")).join(&row);
             if at == ROWS_MAX - 1 && more > 0 {
                 strip = strip.right(Role::Dim, format!("{more} more rows "));

@@ -19,10 +19,12 @@ pub(in crate::tui) struct Form {
     pub(super) lines: Vec<Line>,
 }
 
-/// A row of a form, or text that wraps into some.
+/// A row of a form, or text or keys that wrap into some.
 pub(super) enum Line {
     Text(Role, String),
     Strip(Strip),
+    /// Keys with what each does; they stand last.
+    Keys(Vec<Strip>),
 }
 
 pub(super) fn text(role: Role, text: impl Into<String>) -> Line {
@@ -30,34 +32,54 @@ pub(super) fn text(role: Role, text: impl Into<String>) -> Line {
 }
 
 pub(super) fn keys(pairs: &[(&str, &str)]) -> Line {
-    Line::Strip(pairs.iter().fold(Strip::of(Role::Text, " "), |strip, (key, what)| {
-        strip.put(Role::Key, *key).put(Role::Dim, format!(" {what}   "))
-    }))
+    let key =
+        |(key, what): &(&str, &str)| Strip::of(Role::Key, key).put(Role::Dim, format!(" {what}"));
+    Line::Keys(pairs.iter().map(key).collect())
 }
 
 /// The key that copies the calls.
 pub(super) const COPIES: (&str, &str) = (COPY_KEY, "copies");
 
-pub(super) fn strips(lines: &[Line], columns: usize) -> Vec<Strip> {
-    let mut strips = Vec::new();
+/// The rows of a form, and how many of them the last line takes.
+pub(super) fn strips(lines: &[Line], columns: usize) -> (Vec<Strip>, usize) {
+    let (mut strips, mut tail) = (Vec::new(), 0);
     for line in lines {
+        let before = strips.len();
         match line {
             Line::Text(role, text) => {
                 let text = wrap(text, columns.saturating_sub(2));
                 strips.extend(text.iter().map(|text| Strip::of(*role, format!(" {text}"))));
             }
             Line::Strip(strip) => strips.push(strip.clone()),
+            Line::Keys(keys) => strips.extend(key_rows(keys, columns)),
         }
+        tail = strips.len() - before;
     }
-    strips
+    (strips, tail)
 }
 
-/// The last row, the keys, must be seen: what does not fit is left out above it.
-pub(super) fn fitted(mut strips: Vec<Strip>, height: u16) -> Vec<Strip> {
+/// Keys beside each other, in as many rows as it takes to read every one of them whole.
+fn key_rows(keys: &[Strip], columns: usize) -> Vec<Strip> {
+    let mut rows = Vec::new();
+    let mut row = Strip::of(Role::Text, " ");
+    for key in keys {
+        let between = if row.width() > 1 { "   " } else { "" };
+        if row.width() + between.len() + key.width() > columns && row.width() > 1 {
+            rows.push(std::mem::replace(&mut row, Strip::of(Role::Text, " ").join(key)));
+        } else {
+            row = row.put(Role::Text, between).join(key);
+        }
+    }
+    rows.push(row);
+    rows
+}
+
+/// The last rows, the keys, must be seen: what does not fit is left out above them.
+pub(super) fn fitted((mut strips, tail): (Vec<Strip>, usize), height: u16) -> Vec<Strip> {
     let over = strips.len().saturating_sub(usize::from(height));
     if over > 0 {
-        let from = strips.len().saturating_sub(1 + over);
-        strips.drain(from..strips.len() - 1);
+        let to = strips.len().saturating_sub(tail);
+        strips.drain(to.saturating_sub(over)..to);
     }
     strips
 }
@@ -69,7 +91,7 @@ impl Form {
 
     /// Rows it takes in a frame of so many columns, the frame's own not counted.
     pub(in crate::tui) fn rows(&self, columns: u16) -> usize {
-        strips(&self.lines, usize::from(columns.saturating_sub(2))).len()
+        strips(&self.lines, usize::from(columns.saturating_sub(2))).0.len()
     }
 
     pub(in crate::tui) fn draw(&self, buf: &mut Buffer, area: Rect, view: &View<'_>) {
@@ -128,17 +150,18 @@ fn vote(view: &View<'_>, choice: Option<Vote>, input: &str) -> Form {
         let armed = view.ui.is_armed();
         let (key, word) =
             if armed { (Role::Key, Role::Strong) } else { (Role::Faint, Role::Faint) };
-        let mut go = Strip::of(key, " g").put(word, " GO");
+        let mut go = Strip::of(key, "g").put(word, " GO");
         if !armed {
             go = go.put(Role::Warn, " (press ! to arm first)");
         }
-        let go = go
-            .put(Role::Key, "   n")
-            .put(Role::Strong, " NO-GO, ends the release")
-            .put(Role::Key, "   d")
-            .put(Role::Strong, " not now")
-            .put(Role::Dim, "   esc leaves");
-        return Form::new(&format!("Your vote{digest}"), vec![Line::Strip(go)]);
+        let other = |key: &str, what: &str| Strip::of(Role::Key, key).put(Role::Strong, what);
+        let keys = vec![
+            go,
+            other("n", " NO-GO, ends the release"),
+            other("d", " not now"),
+            Strip::of(Role::Dim, "esc leaves"),
+        ];
+        return Form::new(&format!("Your vote{digest}"), vec![Line::Keys(keys)]);
     };
     let (title, what) = match vote {
         Vote::Approve => ("GO", "comment"),

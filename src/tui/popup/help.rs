@@ -51,7 +51,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
         strip.put(mark.role(), mark.glyph()).put(Role::Dim, format!(" {}  ", mark.word()))
     }));
     let title = Strip::of(Role::Focus, " Keys ").right(Role::Dim, " j k scroll, esc closes ");
-    let inner = raised(buf, view.theme, centred(area, 92, lines.len() + 2), &title);
+    let inner = raised(buf, view.theme, centred(area, 108, lines.len() + 2), &title);
     let room = usize::from(inner.height);
     let last = lines.len().saturating_sub(room);
     let top = top.min(last);

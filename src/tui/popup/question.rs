@@ -26,7 +26,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(2);
     let strips = strips(&lines, columns);
     let title = Strip::of(Role::Focus, format!(" {title} "));
-    let place = centred(area, COLUMNS, strips.len() + 2);
+    let place = centred(area, COLUMNS, strips.0.len() + 2);
     if place.height < 3 {
         // No room for a frame: the question itself is what counts.
         return title.draw(buf, view.theme, area);

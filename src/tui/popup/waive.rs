@@ -204,6 +204,7 @@ impl WaiveForm {
         );
         let enter = match self.waiver() {
             Ok(_) => "waives it".to_owned(),
+            Err((Field::Reason, _)) => "(waits for a reason)".to_owned(),
             Err((_, why)) => format!("({why})"),
         };
         let last =

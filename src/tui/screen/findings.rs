@@ -54,7 +54,7 @@ impl Findings {
         for (sight, word) in SIGHTS {
             let role = if sight == self.sight { Role::Focus } else { Role::Dim };
             let count = words::count(u64::from(self.total(sight as usize)));
-            views = views.put(role, format!("{word} {count}  "));
+            views = views.put(role, format!("{word} {count}")).put(Role::Dim, "  ");
         }
         let mut head = vec![counts, views.put(Role::Dim, self.since.as_str())];
         for (role, what) in self.missing.iter().take(MISSING) {
@@ -265,18 +265,20 @@ fn nothing(release: &Release, findings: &Findings) -> &'static str {
     }
 }
 
+/// Columns from which on there is room for the step too; where it is decides before who found it.
+const STEP_FROM: u16 = 110;
+
 fn strip(finding: &Finding, step: &StepId, columns: u16) -> Strip {
     let severity = finding.severity;
     let strip = Strip::of(role(severity), format!(" {:<8} ", severity.word()))
-        .put(Role::Dim, format!("{:<10.10} ", finding.tool));
+        .put(Role::Dim, format!("{:<10} ", finding.tool.cut(10)));
     let place = finding.location.as_str();
     if columns < 70 {
         return strip.put(Role::Text, format!("{} ", finding.rule)).put(Role::Dim, place);
     }
-    strip
-        .put(Role::Text, format!("{:<22.22} ", finding.rule))
-        .put(Role::Dim, place)
-        .right(Role::Faint, format!("{step} "))
+    let strip =
+        strip.put(Role::Text, format!("{:<22} ", finding.rule.cut(22))).put(Role::Dim, place);
+    if columns < STEP_FROM { strip } else { strip.right(Role::Faint, format!("{step} ")) }
 }
 
 fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
@@ -285,7 +287,7 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         pane(buf, view.theme, area, &title, true);
         return;
     };
-    let title = title.right(Role::Dim, format!(" enter: log of {step} "));
+    let title = title.right(Role::Dim, " enter: the log of its step ");
     let inner = pane(buf, view.theme, area, &title, true);
     let columns = usize::from(inner.width).saturating_sub(2);
     let mut strips = Vec::new();

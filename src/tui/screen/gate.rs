@@ -11,7 +11,7 @@ use crate::release::{
 };
 use crate::report::words::{self, Point, Tone};
 use crate::tui::draw::View;
-use crate::tui::pen::{Strip, wrap};
+use crate::tui::pen::{Strip, width, wrap};
 use crate::tui::theme::Role;
 
 pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
@@ -72,7 +72,7 @@ fn title(view: &View<'_>) -> Strip {
 
 /// One below the other: what decides first, what follows from it last.
 fn all(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
-    let (head, tail) = parts(view, card, columns);
+    let (head, tail) = parts(view, card, columns, true);
     let mut lines = head;
     lines.push(Strip::new());
     lines.extend(evidence(view, card, columns));
@@ -83,19 +83,25 @@ fn all(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
 
 /// Everything but the evidence.
 fn decided(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
-    let (mut lines, tail) = parts(view, card, columns);
+    let (mut lines, tail) = parts(view, card, columns, false);
     lines.push(Strip::new());
     lines.extend(tail);
     lines
 }
 
-fn parts(view: &View<'_>, card: &Card, columns: usize) -> (Vec<Strip>, Vec<Strip>) {
+/// `alone` is whether the evidence stands out of sight: then what is new is said here too.
+fn parts(view: &View<'_>, card: &Card, columns: usize, alone: bool) -> (Vec<Strip>, Vec<Strip>) {
     let mut head = match &view.snapshot.release.gate {
         Some(gate) => standing(view, gate, columns),
         None => not_opened(view, columns),
     };
     let (role, text) = summary(&view.snapshot.release, card);
     head.extend(told("evidence", role, &text, columns));
+    head.extend(unproven(card, columns));
+    if alone && let Some(new) = words::findings_points(card).first() {
+        let text = format!("{} {}", new.about, new.text);
+        head.extend(told("findings", tone_role(new.tone), &text, columns));
+    }
     head.push(Strip::new());
     head.push(heading("The way back"));
     head.extend(undo(view, columns));
@@ -374,6 +380,17 @@ fn summary(release: &Release, card: &Card) -> (Role, String) {
     }
 }
 
+/// Checks that pass say nothing of what nobody looked at.
+fn unproven(card: &Card, columns: usize) -> Vec<Strip> {
+    let layers = words::layer_points(card);
+    let count = layers.iter().filter(|layer| layer.tone == Tone::Warn).count();
+    if count == 0 {
+        return Vec::new();
+    }
+    let text = format!("▲ {count} of {} security layers not proven", layers.len());
+    told("layers", Role::Warn, &text, columns)
+}
+
 fn evidence(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
     let release = &view.snapshot.release;
     let all = &card.evidence;
@@ -402,10 +419,13 @@ fn evidence(view: &View<'_>, card: &Card, columns: usize) -> Vec<Strip> {
 fn findings(card: &Card, columns: usize) -> Vec<Strip> {
     let mut lines = vec![heading("Findings")];
     for Point { tone, about, text } in words::findings_points(card) {
-        let role = if tone == Tone::Warn { Role::Warn } else { Role::Text };
-        lines.extend(told(&about, role, &text, columns));
+        lines.extend(told(&about, tone_role(tone), &text, columns));
     }
     lines
+}
+
+fn tone_role(tone: Tone) -> Role {
+    if tone == Tone::Warn { Role::Warn } else { Role::Text }
 }
 
 /// Which layers of defence somebody has looked at in this release.
@@ -416,17 +436,22 @@ fn layers(card: &Card, columns: usize) -> Vec<Strip> {
             Tone::Good | Tone::Plain => ("✔", Role::Done, Role::Dim),
             Tone::Warn => ("▲", Role::Warn, Role::Warn),
         };
-        let text = wrap(&text, columns.saturating_sub(28));
-        for (at, line) in text.iter().enumerate() {
-            let head = if at == 0 {
-                Strip::of(role, format!(" {glyph} ")).put(Role::Text, format!("{about:<23}"))
-            } else {
-                Strip::of(role, " ".repeat(26))
-            };
-            lines.push(head.put(dim, line));
-        }
+        let head = Strip::of(role, format!(" {glyph} ")).put(Role::Text, format!("{about:<23}"));
+        lines.extend(beside(head, dim, &text, columns));
     }
     lines
+}
+
+/// A head and what it tells: beside it where there is room for all of that, or else below it, so
+/// that no name is broken in its middle.
+fn beside(head: Strip, role: Role, text: &str, columns: usize) -> Vec<Strip> {
+    const INDENT: usize = 5;
+    if head.width() + width(text) < columns {
+        return vec![head.put(role, text)];
+    }
+    let below = wrap(text, columns.saturating_sub(INDENT + 1));
+    let below = below.iter().map(|line| Strip::of(role, " ".repeat(INDENT)).put(role, line));
+    std::iter::once(head).chain(below).collect()
 }
 
 fn evidence_line(line: &CardLine, found: bool, columns: usize) -> Vec<Strip> {
@@ -438,16 +463,8 @@ fn evidence_line(line: &CardLine, found: bool, columns: usize) -> Vec<Strip> {
     };
     let text = if reason.is_some() || found { role } else { Role::Text };
     let what = line.what.cut(30);
-    let value = wrap(line.value.as_str(), columns.saturating_sub(36));
-    let mut lines = Vec::new();
-    for (at, value) in value.iter().enumerate() {
-        let strip = if at == 0 {
-            Strip::of(role, format!(" {glyph} ")).put(text, format!("{:<30} ", what.as_str()))
-        } else {
-            Strip::of(role, " ".repeat(34))
-        };
-        lines.push(strip.put(text, value));
-    }
+    let head = Strip::of(role, format!(" {glyph} ")).put(text, format!("{:<30} ", what.as_str()));
+    let mut lines = beside(head, text, line.value.as_str(), columns);
     lines.extend(reason.map(|reason| Strip::of(role, format!("     {reason}"))));
     lines
 }

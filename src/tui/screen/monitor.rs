@@ -101,14 +101,14 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let inner = pane(buf, view.theme, places.windows, &title, true);
         rows(buf, view.theme, inner, &verdict::windows(view, columns));
     }
+    let title = title(view);
+    sheet(buf, places.verdict, view, &title, &told_lines(view, &places));
     if !places.proof.is_empty() {
         let (name, lines) = proof(view, usize::from(places.proof.width.saturating_sub(2)));
         let title = Strip::of(Role::Title, format!(" {name} "));
         let inner = pane(buf, view.theme, places.proof, &title, true);
         rows(buf, view.theme, inner, &lines);
     }
-    let title = title(view);
-    sheet(buf, places.verdict, view, &title, &told_lines(view, &places));
 }
 
 /// Rows that do not fit.

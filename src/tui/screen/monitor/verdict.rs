@@ -55,35 +55,44 @@ pub(super) fn preflight(view: &View<'_>, columns: usize) -> Vec<Strip> {
             lines.push(strip.put(Role::Text, title).put(Role::Dim, fact));
         }
     }
-    lines.extend(readiness(view));
+    let (ready, pods) = readiness(view, columns);
+    lines.extend(pods);
     let awaits = release.awaits_switch();
     let text = match (awaits, release.rollout.to) {
-        (true, Some(to)) => format!("everything is ready: S switches to {to}, and asks first"),
+        (true, Some(to)) => {
+            // What is not seen is not ready.
+            let all =
+                if ready { "everything is ready" } else { "the steps are done, look at the pods" };
+            format!("{all}: S switches to {to}, and asks first")
+        }
         _ => "the switch is possible once all of these are done".to_owned(),
     };
     lines.extend(told("", if awaits { Role::Strong } else { Role::Dim }, &text, columns));
     lines
 }
 
-/// Enough pods to carry the traffic?
-fn readiness(view: &View<'_>) -> Option<Strip> {
+/// Enough pods to carry the traffic? It decides, so it is read whole.
+fn readiness(view: &View<'_>, columns: usize) -> (bool, Vec<Strip>) {
     let release = &view.snapshot.release;
-    let (from, to) = (release.rollout.from, release.rollout.to?);
+    let Some(to) = release.rollout.to else { return (false, Vec::new()) };
     let telemetry = &view.snapshot.live.telemetry;
     let (text, stale) = age(view, telemetry.pods_at_ms);
     if stale {
-        return Some(Strip::of(Role::Stale, format!(" ? ready pods: {text}")));
+        return (false, vec![Strip::of(Role::Stale, format!(" ? ready pods: {text}"))]);
     }
     let ready = |slot| view.pods.slot(slot).ready;
-    let Some(from) = from else {
+    let Some(from) = release.rollout.from else {
         let text = format!(" ▲ {to} has {} ready pods; NO WAY BACK", ready(to));
-        return Some(Strip::of(Role::Warn, text));
+        return (ready(to) > 0, vec![Strip::of(Role::Warn, text)]);
     };
     let (new, old) = (ready(to), ready(from));
-    let (glyph, role) =
-        if new >= old && new > 0 { ("✔", Role::Done) } else { ("○", Role::Warn) };
+    let enough = new >= old && new > 0;
+    let (glyph, role) = if enough { ("✔", Role::Done) } else { ("○", Role::Warn) };
     let text = format!("{to} has {new} ready pods, {from} carries the traffic with {old}");
-    Some(Strip::of(role, format!(" {glyph} ")).put(Role::Text, text))
+    let lines = wrap(&text, columns.saturating_sub(4));
+    let head = |at: usize| if at == 0 { format!(" {glyph} ") } else { "   ".to_owned() };
+    let strip = |(at, line): (usize, &String)| Strip::of(role, head(at)).put(Role::Text, line);
+    (enough, lines.iter().enumerate().map(strip).collect())
 }
 
 /// What is said while the Services are being moved.
