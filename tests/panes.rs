@@ -7,7 +7,7 @@ mod snapshots;
 mod tale;
 
 use gonogo::engine::handle::Link;
-use gonogo::release::{Clean, PodRow, Slot, SlotSample};
+use gonogo::release::{Clean, Event, PodRow, Slot, SlotSample, StepEnd, StepResult};
 use gonogo::tui::{Depth, Role, THEMES, Theme, Ui, draw, on_key, on_tick};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -239,6 +239,19 @@ fn what_failed_is_said_and_not_only_coloured() {
     assert!(text.contains("HELD"), "{text}");
     assert!(text.contains("exit code 1"), "{text}");
     assert!(text.contains("retry"), "{text}");
+}
+
+#[test]
+fn what_was_stopped_for_another_stage_does_not_wear_red() {
+    let mut tale = Tale::held();
+    let release = tale.snapshot().release;
+    let step = release.plan().expect("a plan").stages[2].steps[0].id.clone();
+    tale.tell(Event::StepStarted { step: step.clone() });
+    let reason = Clean::new("withdrawn: stage infrastructure is no-go");
+    let end = Box::new(StepEnd::new(StepResult::Cancelled { reason }, 3000));
+    tale.tell(Event::StepEnded { step, end });
+    let shown = text(&frame(&tale, (120, 36)));
+    assert!(shown.contains("✔─✖─↷─○"), "{shown}");
 }
 
 #[test]

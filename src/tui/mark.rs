@@ -65,7 +65,7 @@ pub(super) fn step(release: &Release, step: &Step, state: &StepState) -> Mark {
             Mark::Gate
         }
         // Red is for the cause: what was stopped because of it did not fail.
-        StepStatus::Failed if is_withdrawn(state) => Mark::Skipped,
+        StepStatus::Failed if is_withdrawn(release, state) => Mark::Skipped,
         StepStatus::Failed if release.failed_for_good(step) => Mark::Failed,
         // A step that failed and has tries left is as good as running.
         StepStatus::Running | StepStatus::Failed => Mark::Running,
@@ -75,9 +75,12 @@ pub(super) fn step(release: &Release, step: &Step, state: &StepState) -> Mark {
     }
 }
 
-fn is_withdrawn(state: &StepState) -> bool {
+/// Whether it was stopped for something elsewhere; a watch that a rollback ended is its cause.
+fn is_withdrawn(release: &Release, state: &StepState) -> bool {
     let cancelled = |end: &StepEnd| matches!(end.result, StepResult::Cancelled { .. });
-    state.status == StepStatus::Failed && state.end.as_deref().is_some_and(cancelled)
+    state.status == StepStatus::Failed
+        && release.rollout.rolled_back_ms.is_none()
+        && state.end.as_deref().is_some_and(cancelled)
 }
 
 /// A step that passed but found something is worth a look.
@@ -112,12 +115,14 @@ pub(super) fn stage(release: &Release, index: usize) -> Mark {
         None if state.passed_before => return Mark::Done,
         None => {}
     }
+    let mut states = planned.steps.iter().filter_map(|s| release.steps.get(&s.id));
+    let withdrawn = states.any(|state| is_withdrawn(release, state));
     let begun = marks.iter().any(|mark| !matches!(mark, Mark::Waiting | Mark::Skipped));
     if any(Mark::Failed) {
         Mark::Failed
     } else if any(Mark::Gate) {
         Mark::Gate
-    } else if planned.steps.iter().any(|s| release.steps.get(&s.id).is_some_and(is_withdrawn)) {
+    } else if withdrawn {
         Mark::Skipped
     } else if begun && release.result.is_none() {
         Mark::Running
