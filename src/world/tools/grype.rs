@@ -3,8 +3,9 @@
 //!
 //! It lists matches only. How many packages were looked at stands in its log, and there with `-v`
 //! alone ("found 0 vulnerability matches across 214 packages"): a report without a match is clean
-//! only beside that line. What its own rules or a VEX document set aside is counted. Of packages of
-//! a distribution that is not looked after any more, nobody tells new weaknesses.
+//! only beside that line, or where it lists what its own rules or a VEX document set aside: that is
+//! counted. Of packages of a distribution that is not looked after any more, nobody tells new
+//! weaknesses.
 
 use serde::Deserialize;
 

@@ -6,6 +6,8 @@
 //! report of nothing is clean only beside that, or where it lists packages without a weakness. A
 //! group of numbers that stand for one flaw is one finding, under its CVE where it has one.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 
 use super::formats::Exits;
@@ -19,8 +21,8 @@ pub(super) const EXITS: Exits =
 
 /// What it exits with where it met no package.
 const NO_PACKAGE: i32 = 128;
-/// Packages that stand before the file they are of are kept until it comes, at most so many.
-const WAITING_MAX: usize = 100_000;
+/// Packages that stand before the file they are of are kept until it comes, in so many bytes.
+const WAITING_BYTES_MAX: usize = 32 << 20;
 /// So many versions are named that mend one flaw: one for each line that is looked after.
 const FIXED_MAX: usize = 6;
 
@@ -157,7 +159,7 @@ fn read_source(
     listed: &mut u64,
 ) -> Result<(), ReadError> {
     let mut path: Option<String> = None;
-    let mut waiting: Vec<String> = Vec::new();
+    let (mut waiting, mut bytes) = (Vec::<String>::new(), 0);
     let mut packages = false;
     json.object(&["source", "packages"], |json, key| {
         if key == "source" {
@@ -174,14 +176,16 @@ fn read_source(
                     Ok(((), used))
                 });
             }
-            if waiting.len() >= WAITING_MAX {
-                let what = format!("more than {WAITING_MAX} packages stand before their source");
-                return Err(json.damaged(&what));
-            }
-            waiting.push(json.value(|from| {
+            let entry = json.value(|from| {
                 let (_, used) = one::<Entry<'_>>(from)?;
                 Ok((from[..used].to_owned(), used))
-            })?);
+            })?;
+            bytes += entry.len();
+            if bytes > WAITING_BYTES_MAX {
+                let what = format!("over {WAITING_BYTES_MAX} bytes stand before their source");
+                return Err(json.damaged(&what));
+            }
+            waiting.push(entry);
             Ok(())
         })
     })?;
@@ -210,14 +214,19 @@ fn packages(log: &str) -> u64 {
 fn add(entry: &Entry<'_>, path: &str, tally: &mut Tally<'_>) {
     let all = || entry.vulnerabilities.iter().flatten();
     let groups = || entry.groups.iter().flatten();
+    let mut by_id: HashMap<&str, &Vulnerability<'_>> = HashMap::new();
+    all().for_each(|own| {
+        by_id.entry(own.id.as_str()).or_insert(own);
+    });
+    let mut grouped: HashSet<&str> = HashSet::new();
     for group in groups() {
-        let members: Vec<&Vulnerability<'_>> =
-            all().filter(|own| group.ids.contains(&own.id)).collect();
+        let ids = || group.ids.iter().map(Text::as_str);
+        let members: Vec<_> = ids().filter_map(|id| by_id.get(id).copied()).collect();
+        grouped.extend(ids());
         weakness(entry, group, &members, path, tally);
     }
     // What no group holds is one of its own.
-    let lonely = all().filter(|own| !groups().any(|group| group.ids.contains(&own.id)));
-    for own in lonely {
+    for own in all().filter(|own| !grouped.contains(own.id.as_str())) {
         let group = Group { ids: vec![own.id.clone()], aliases: None, max_severity: None };
         weakness(entry, &group, &[own], path, tally);
     }
