@@ -12,6 +12,7 @@ mod canvas;
 mod cockpit;
 mod desk;
 mod draw;
+mod drawing;
 mod keys;
 mod layout;
 mod library;

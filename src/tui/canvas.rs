@@ -1,15 +1,26 @@
-//! The cells of the screen: those on the terminal, and those of the frame that comes next.
+//! The screen: what is drawn on the terminal, and the frame that comes next.
 //!
-//! A key changes a row or two of ten thousand cells. ratatui's own terminal asks for every cell
-//! anew how wide it is and where it stands; here only the rows that differ are asked.
+//! A key changes a row or two of fifty, and nothing else is made into cells: ratatui's own
+//! terminal makes ten thousand for every frame, and asks of each where it stands and how wide it
+//! is.
 
 use ratatui::backend::Backend;
-use ratatui::buffer::{Buffer, Cell};
+use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
+
+use super::drawing::Drawing;
 
 /// Two frames: the one that is shown, and the one that is painted.
 #[derive(Debug, Default)]
 pub(super) struct Canvas {
+    shown: Drawing,
+    next: Drawing,
+    rows: Vec<Row>,
+}
+
+/// The cells of a row: those on the terminal, and room for those that come there.
+#[derive(Debug, Default)]
+struct Row {
     shown: Buffer,
     next: Buffer,
 }
@@ -26,78 +37,60 @@ impl Canvas {
             return Ok(());
         }
         self.next.resize(area);
-        self.shown.resize(area);
+        let row = |y| Rect { y, height: 1, ..area };
+        let empty = |y| Row { shown: Buffer::empty(row(y)), next: Buffer::empty(row(y)) };
+        self.rows = (0..area.height).map(empty).collect();
         self.clear(backend)
     }
 
     /// Empties the terminal, so that the next frame is painted from nothing.
     pub(super) fn clear<B: Backend>(&mut self, backend: &mut B) -> Result<(), B::Error> {
-        self.shown.reset();
+        self.shown = Drawing::default();
+        self.rows.iter_mut().for_each(|row| row.shown.reset());
         backend.clear()
     }
 
     /// Paints a frame and sends what is not on the terminal yet; nothing when all of it is. What
-    /// is given to `paint` is an older frame: it paints every cell.
+    /// is given to `paint` is an older drawing: it begins a new one.
     pub(super) fn draw<B: Backend>(
         &mut self,
         backend: &mut B,
-        paint: impl FnOnce(&mut Buffer),
+        paint: impl FnOnce(&mut Drawing),
     ) -> Result<(), B::Error> {
         paint(&mut self.next);
-        if let Some((from, to)) = self.changed() {
-            // Where most has changed, copying it would cost more than it spares.
-            if usize::from(to - from) > usize::from(self.area().height) / 2 {
-                backend.draw(self.shown.diff_iter(&self.next))?;
-            } else {
-                let (shown, next) = (part(&self.shown, from, to), part(&self.next, from, to));
-                backend.draw(shown.diff_iter(&next))?;
-            }
+        let Self { shown, next, rows } = self;
+        let differs = |(y, _): &(u16, &mut Row)| !next.is_same_row(shown, *y);
+        let mut changed: Vec<&mut Row> = (0..)
+            .zip(rows)
+            .filter(differs)
+            .map(|(y, row)| {
+                next.render_row(y, &mut row.next);
+                row
+            })
+            .collect();
+        let mut cells = changed.iter().flat_map(|row| row.shown.diff_iter(&row.next)).peekable();
+        if cells.peek().is_some() {
+            backend.draw(cells)?;
             backend.flush()?;
         }
+        for row in &mut changed {
+            std::mem::swap(&mut row.shown, &mut row.next);
+        }
+        let area = self.area();
         std::mem::swap(&mut self.shown, &mut self.next);
+        if self.area() != area {
+            self.next.resize(area);
+        }
         Ok(())
     }
-
-    /// The first row that differs, and the one after the last.
-    fn changed(&self) -> Option<(u16, u16)> {
-        let width = usize::from(self.area().width).max(1);
-        let (shown, next) = (self.shown.content.chunks(width), self.next.content.chunks(width));
-        let mut differ = shown.zip(next).map(|(shown, next)| !same(shown, next));
-        let from = differ.position(|differs| differs)?;
-        let behind = differ.rposition(|differs| differs).map_or(0, |at| at + 1);
-        let row = |at: usize| u16::try_from(at).ok();
-        Some((row(from)?, row(from + 1 + behind)?))
-    }
-}
-
-/// Whether two rows look alike. Nearly all cells do in nearly all frames, so that each is looked
-/// at once, and the call that compares texts is spared where a text is a few bytes.
-fn same(shown: &[Cell], next: &[Cell]) -> bool {
-    shown.iter().zip(next).all(|(shown, next)| {
-        glyph(shown, next)
-            && shown.fg == next.fg
-            && shown.bg == next.bg
-            && shown.modifier == next.modifier
-    })
-}
-
-fn glyph(shown: &Cell, next: &Cell) -> bool {
-    let (shown, next) = (shown.symbol().as_bytes(), next.symbol().as_bytes());
-    shown.len() == next.len() && shown.iter().zip(next).all(|(shown, next)| shown == next)
-}
-
-/// Some rows of a frame.
-fn part(frame: &Buffer, from: u16, to: u16) -> Buffer {
-    let Rect { x, y, width, .. } = frame.area;
-    let cells = |row: u16| usize::from(row) * usize::from(width);
-    let content = frame.content.get(cells(from)..cells(to)).unwrap_or_default().to_vec();
-    Buffer { area: Rect { x, y: y + from, width, height: to - from }, content }
 }
 
 #[cfg(test)]
 mod tests {
     use ratatui::backend::TestBackend;
+    use ratatui::buffer::Cell;
     use ratatui::style::Style;
+    use unicode_width::UnicodeWidthStr as _;
 
     use super::*;
 
@@ -107,10 +100,10 @@ mod tests {
         let mut canvas = Canvas::default();
         canvas.measure(&mut backend).expect("memory");
         for frame in frames {
-            let paint = |buf: &mut Buffer| {
-                buf.reset();
+            let paint = |drawing: &mut Drawing| {
+                drawing.begin(Style::new());
                 for (x, y, text) in *frame {
-                    buf.set_string(*x, *y, text, Style::new().bold());
+                    drawing.clusters((*x, *y), size.0, text, Style::new().bold());
                 }
             };
             canvas.draw(&mut backend, paint).expect("memory");
@@ -134,6 +127,79 @@ mod tests {
         }
     }
 
+    /// Something on a drawing, at a place.
+    fn stroke(random: &mut fastrand::Rng, drawing: &mut Drawing) {
+        let (columns, rows) = (drawing.area.width, drawing.area.height);
+        let at = (random.u16(0..columns + 2), random.u16(0..rows + 2));
+        let area = Rect::new(at.0, at.1, random.u16(0..6), random.u16(0..3));
+        let style = [Style::new(), Style::new().bold(), Style::new().on_blue()][random.usize(0..3)];
+        match random.u8(0..9) {
+            0 | 1 => {
+                drawing.cells(at, area.width, ("stages", 6), '…', style);
+            }
+            2 => {
+                let text = ["語e\u{301}", "👩\u{200d}👩\u{200d}👧 ab"][random.usize(0..2)];
+                drawing.clusters(at, area.width, text, style);
+            }
+            3 => drawing.wash(area, style),
+            4 => drawing.blank(area),
+            5 => drawing.edge(
+                at,
+                area.width,
+                ["─", "│", "┐"][random.usize(0..3)],
+                random.bool(),
+                style,
+            ),
+            6 => drawing.dots(at, random.u8(1..), style),
+            7 => drawing.gaps(area, '╌', style),
+            _ => drawing.widget(area, |area, cells| {
+                cells.set_string(area.x, area.y, "wid", style);
+            }),
+        }
+    }
+
+    /// The cells that can be seen: behind a wide character there is one that cannot.
+    fn seen(buffer: &Buffer) -> Vec<(u16, u16, &Cell)> {
+        let mut all = Vec::new();
+        for y in buffer.area.rows().map(|row| row.y) {
+            let mut x = 0;
+            while let Some(cell) = buffer.cell((x, y)) {
+                all.push((x, y, cell));
+                x += u16::try_from(cell.symbol().width().max(1)).expect("narrow");
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn any_frame_over_any_other_looks_as_it_does_alone() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..300 {
+            let size = (random.u16(1..14), random.u16(1..7));
+            let mut backend = TestBackend::new(size.0, size.1);
+            let mut canvas = Canvas::default();
+            canvas.measure(&mut backend).expect("memory");
+            // Most strokes stay from frame to frame, as on a screen.
+            let mut seeds: Vec<u64> = (0..12).map(|_| random.u64(..)).collect();
+            for _ in 0..6 {
+                let changed = random.usize(0..12);
+                seeds[changed] = random.u64(..);
+                let paint = |drawing: &mut Drawing| {
+                    drawing.begin(Style::new().on_black());
+                    for seed in &seeds {
+                        stroke(&mut fastrand::Rng::with_seed(*seed), drawing);
+                    }
+                };
+                canvas.draw(&mut backend, paint).expect("memory");
+                let mut alone = TestBackend::new(size.0, size.1);
+                let mut fresh = Canvas::default();
+                fresh.measure(&mut alone).expect("memory");
+                fresh.draw(&mut alone, paint).expect("memory");
+                assert_eq!(seen(backend.buffer()), seen(alone.buffer()), "{seeds:?}");
+            }
+        }
+    }
+
     #[test]
     fn another_size_is_painted_from_nothing() {
         let mut backend = TestBackend::new(8, 2);
@@ -142,9 +208,9 @@ mod tests {
             backend.resize(columns, rows);
             canvas.measure(&mut backend).expect("memory");
             assert_eq!(canvas.area(), Rect::new(0, 0, columns, rows));
-            let paint = |buf: &mut Buffer| {
-                buf.reset();
-                buf.set_string(0, 0, "words", Style::new());
+            let paint = |drawing: &mut Drawing| {
+                drawing.begin(Style::new());
+                drawing.clusters((0, 0), columns, "words", Style::new());
             };
             canvas.draw(&mut backend, paint).expect("memory");
             assert!(backend.to_string().starts_with("\"words"), "{backend}");

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::tui::drawing::Drawing;
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
 use tokio::task::JoinSet;
 
 use super::draw::paint;
@@ -535,10 +535,12 @@ impl Desk {
     }
 
     pub(super) fn draw(&self, frame: &mut Frame) {
-        self.paint(frame.buffer_mut());
+        let mut drawing = Drawing::new(frame.area());
+        self.paint(&mut drawing);
+        drawing.render(frame.buffer_mut());
     }
 
-    pub(super) fn paint(&self, buf: &mut Buffer) {
-        paint(buf, self.snapshot(), &self.ui, &self.theme);
+    pub(super) fn paint(&self, drawing: &mut Drawing) {
+        paint(drawing, self.snapshot(), &self.ui, &self.theme);
     }
 }

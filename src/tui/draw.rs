@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::tui::drawing::Drawing;
 use ratatui::Frame;
-use ratatui::buffer::{Buffer, Cell};
 
 use super::layout::{self, Areas};
 use super::pane;
@@ -27,49 +27,49 @@ pub(super) struct View<'a> {
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
-    paint(frame.buffer_mut(), snapshot, ui, theme);
+    let mut drawing = Drawing::new(frame.area());
+    paint(&mut drawing, snapshot, ui, theme);
+    drawing.render(frame.buffer_mut());
 }
 
 /// Paints the whole screen, whatever stood in its cells.
-pub(super) fn paint(buf: &mut Buffer, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
-    let area = buf.area;
+pub(super) fn paint(drawing: &mut Drawing, snapshot: &Snapshot, ui: &Ui, theme: &Theme) {
+    let area = drawing.area;
     if area.is_empty() {
         return;
     }
-    let mut blank = Cell::EMPTY;
-    blank.set_style(theme.ground());
-    buf.content.fill(blank);
+    drawing.begin(theme.ground());
     let (next, pods) = (words::next(snapshot), ui.pods.of(&snapshot.live, ui.size.1));
     let view = View { snapshot, ui, theme, next, pods };
     if layout::is_tiny(area) {
-        return screen::tiny::draw(buf, area, &view);
+        return screen::tiny::draw(drawing, area, &view);
     }
     let areas = layout::areas(area, snapshot, ui, &view.next);
     if layout::is_alone(snapshot, ui) {
-        screen::releases::bar(buf, areas.top, &view);
+        screen::releases::bar(drawing, areas.top, &view);
     } else {
-        pane::top::draw(buf, areas.top, &view);
+        pane::top::draw(drawing, areas.top, &view);
     }
-    pane::rail::draw(buf, areas.rail, &view);
-    pane::next::draw(buf, areas.next, &view);
-    body(buf, &areas, &view);
-    pane::undo::draw(buf, areas.undo, &view);
-    pane::hints::draw(buf, areas.hints, &view);
-    popup::draw(buf, areas.body, &view);
+    pane::rail::draw(drawing, areas.rail, &view);
+    pane::next::draw(drawing, areas.next, &view);
+    body(drawing, &areas, &view);
+    pane::undo::draw(drawing, areas.undo, &view);
+    pane::hints::draw(drawing, areas.hints, &view);
+    popup::draw(drawing, areas.body, &view);
 }
 
-fn body(buf: &mut Buffer, areas: &Areas, view: &View<'_>) {
+fn body(drawing: &mut Drawing, areas: &Areas, view: &View<'_>) {
     // A question stands under the screen that it is decided on, never over it.
     let form = popup::form(view);
     let rows = form.as_ref().map_or(0, |form| form.rows(areas.body.width));
     let (area, below) = layout::with_form(areas.body, rows);
     let screen = popup::stands_on(view.ui).unwrap_or(view.ui.screen);
-    screen::draw(buf, area, view, screen);
+    screen::draw(drawing, area, view, screen);
     if is_cut_off(view.snapshot) && screen.is_of_the_engine() {
         // An old picture must not look like a live one.
-        buf.set_style(area.intersection(buf.area), view.theme.style(Role::Stale));
+        drawing.wash(area, view.theme.style(Role::Stale));
     }
     if let Some(form) = form {
-        form.draw(buf, below, view);
+        form.draw(drawing, below, view);
     }
 }

@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::symbols::border;
-use ratatui::symbols::merge::MergeStrategy;
-use ratatui::widgets::{Block, Clear, Widget};
+use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthChar;
 
 use super::theme::{Role, Theme};
@@ -93,8 +92,8 @@ impl Strip {
     }
 
     /// Draws into the first row of `area`. What is at the right edge wins over what is left.
-    pub(super) fn draw(&self, buf: &mut Buffer, theme: &Theme, area: Rect) {
-        let area = area.intersection(buf.area);
+    pub(super) fn draw(&self, drawing: &mut Drawing, theme: &Theme, area: Rect) {
+        let area = area.intersection(drawing.area);
         if area.is_empty() {
             return;
         }
@@ -104,7 +103,7 @@ impl Strip {
             end = area.right() - u16::try_from(right).unwrap_or(0);
             let mut x = end;
             for (role, text) in self.right.iter() {
-                x = put(buf, (x, area.y, area.right()), text, theme.style(role), theme.ascii());
+                x = put(drawing, (x, area.y, area.right()), text, theme.style(role), theme.ascii());
             }
             end = end.saturating_sub(1).max(area.x);
         }
@@ -114,9 +113,9 @@ impl Strip {
             let full = usize::from(end.saturating_sub(x)) < width(text) + usize::from(more);
             let style = theme.style(role);
             x = if full && more {
-                put(buf, (x, area.y, end), &format!("{text}  "), style, theme.ascii())
+                put(drawing, (x, area.y, end), &format!("{text}  "), style, theme.ascii())
             } else {
-                put(buf, (x, area.y, end), text, style, theme.ascii())
+                put(drawing, (x, area.y, end), text, style, theme.ascii())
             };
             if x >= end {
                 break;
@@ -127,7 +126,7 @@ impl Strip {
 
 /// Draws text from `x` to at most `end`; gives the column after it.
 fn put(
-    buf: &mut Buffer,
+    drawing: &mut Drawing,
     (x, y, end): (u16, u16, u16),
     text: &str,
     style: Style,
@@ -137,34 +136,10 @@ fn put(
     let text = if ascii { Cow::Owned(to_ascii(text)) } else { Cow::Borrowed(text) };
     let mark = if ascii { '~' } else { '…' };
     if let Some(columns) = cells(&text) {
-        return put_cells(buf, (x, y, room), (&text, columns), mark, style);
+        return drawing.cells((x, y), room, (&text, columns), mark, style);
     }
-    let room = usize::from(room);
-    buf.set_stringn(x, y, cut(&text, room, mark), room, style).0
-}
-
-/// Draws a text whose characters are a cell each, which needs no search for clusters: nearly all
-/// that is ever drawn is such, and the search is most of what drawing costs.
-fn put_cells(
-    buf: &mut Buffer,
-    (x, y, room): (u16, u16, u16),
-    (text, columns): (&str, usize),
-    mark: char,
-    style: Style,
-) -> u16 {
-    let room = room.min(buf.area.right().saturating_sub(x));
-    let fits = columns <= usize::from(room);
-    let taken = if fits { u16::try_from(columns).unwrap_or(room) } else { room };
-    if taken == 0 {
-        return x;
-    }
-    let start = buf.index_of(x, y);
-    let whole = usize::from(taken) - usize::from(!fits);
-    let shown = text.chars().take(whole).chain((!fits).then_some(mark));
-    for (cell, c) in buf.content.iter_mut().skip(start).zip(shown) {
-        cell.set_char(c).set_style(style);
-    }
-    x + taken
+    let text = cut(&text, usize::from(room), mark);
+    drawing.clusters((x, y), room, &text, style)
 }
 
 /// How many cells a text takes when each of its characters is one; none when some are not, or join
@@ -318,7 +293,7 @@ pub(super) fn to_ascii(text: &str) -> String {
             '▇' | '█' => '#',
             '→' | '▌' | '›' | '▶' | '≥' => '>',
             '◀' | '‹' | '≤' => '<',
-            '⠁'..='⣿' => braille_in_ascii(c),
+            '⠁'..='⣿' => braille_in_ascii(u32::from(c) - 0x2800),
             '’' => '\'',
             '“' | '”' => '"',
             _ => '?',
@@ -327,9 +302,8 @@ pub(super) fn to_ascii(text: &str) -> String {
 }
 
 /// Dots of a curve: above, below, or all over.
-fn braille_in_ascii(c: char) -> char {
+fn braille_in_ascii(dots: u32) -> char {
     const UPPER: u32 = 0x1b;
-    let dots = u32::from(c) - 0x2800;
     match (dots & UPPER != 0, dots & !UPPER != 0) {
         (true, false) => '\'',
         (false, _) => '.',
@@ -339,61 +313,53 @@ fn braille_in_ascii(c: char) -> char {
 
 /// A frame with a title on its upper edge; gives the place inside. Neighbours share their edges.
 pub(super) fn pane(
-    buf: &mut Buffer,
+    drawing: &mut Drawing,
     theme: &Theme,
     area: Rect,
     title: &Strip,
     merged: bool,
 ) -> Rect {
-    let area = area.intersection(buf.area);
+    let area = area.intersection(drawing.area);
     if theme.ascii() {
-        frame(buf, area, theme.style(Role::Border), &ASCII_BORDER, false);
+        frame(drawing, area, theme.style(Role::Border), &ASCII_BORDER, false);
     } else {
-        frame(buf, area, theme.style(Role::Border), &border::PLAIN, merged);
+        frame(drawing, area, theme.style(Role::Border), &border::PLAIN, merged);
     }
     let inner = Block::bordered().inner(area);
     if area.width > 4 {
         let row = Rect { x: area.x + 1, width: area.width - 2, height: 1, ..area };
-        title.draw(buf, theme, row);
+        title.draw(drawing, theme, row);
     }
     inner
 }
 
 /// The lines around an area. Where they meet others they join with them; text stays.
-fn frame(buf: &mut Buffer, area: Rect, style: Style, set: &border::Set<'_>, merged: bool) {
+fn frame(
+    drawing: &mut Drawing,
+    area: Rect,
+    style: Style,
+    set: &border::Set<'static>,
+    merged: bool,
+) {
     if area.is_empty() {
         return;
     }
     let (left, right) = (area.x, area.right() - 1);
     let (top, bottom) = (area.y, area.bottom() - 1);
-    let join = if merged { MergeStrategy::Exact } else { MergeStrategy::Replace };
-    let mut line = |x: u16, y: u16, symbol: &str| {
-        let Some(cell) = buf.cell_mut((x, y)) else { return };
-        // A neighbour's words on a shared edge keep their letters and their role.
-        if cell.symbol() != " " && !is_line(cell.symbol()) {
-            return;
-        }
-        cell.merge_symbol(symbol, join);
-        if is_line(cell.symbol()) {
-            cell.set_style(style);
-        }
+    let mut line = |x: u16, y: u16, columns: u16, symbol: &'static str| {
+        drawing.edge((x, y), columns, symbol, merged, style);
     };
     for y in top + 1..bottom {
-        line(left, y, set.vertical_left);
-        line(right, y, set.vertical_right);
+        line(left, y, 1, set.vertical_left);
+        line(right, y, 1, set.vertical_right);
     }
-    for x in left + 1..right {
-        line(x, top, set.horizontal_top);
-        line(x, bottom, set.horizontal_bottom);
-    }
-    line(right, bottom, set.bottom_right);
-    line(right, top, set.top_right);
-    line(left, bottom, set.bottom_left);
-    line(left, top, set.top_left);
-}
-
-fn is_line(symbol: &str) -> bool {
-    matches!(symbol, "+" | "-" | "|") || symbol.starts_with(|c| ('─'..='╿').contains(&c))
+    let between = area.width.saturating_sub(2);
+    line(left + 1, top, between, set.horizontal_top);
+    line(left + 1, bottom, between, set.horizontal_bottom);
+    line(right, bottom, 1, set.bottom_right);
+    line(right, top, 1, set.top_right);
+    line(left, bottom, 1, set.bottom_left);
+    line(left, top, 1, set.top_left);
 }
 
 const ASCII_BORDER: border::Set<'static> = border::Set {
@@ -408,12 +374,11 @@ const ASCII_BORDER: border::Set<'static> = border::Set {
 };
 
 /// A place above everything else, emptied.
-pub(super) fn raised(buf: &mut Buffer, theme: &Theme, area: Rect, title: &Strip) -> Rect {
-    let area = area.intersection(buf.area);
-    Clear.render(area, buf);
-    buf.set_style(area, theme.ground());
-    buf.set_style(area, theme.style(Role::Popup));
-    pane(buf, theme, area, title, false)
+pub(super) fn raised(drawing: &mut Drawing, theme: &Theme, area: Rect, title: &Strip) -> Rect {
+    let area = area.intersection(drawing.area);
+    drawing.blank(area);
+    drawing.wash(area, theme.style(Role::Popup));
+    pane(drawing, theme, area, title, false)
 }
 
 /// The row of `area` at `at`, counted from its top; empty when there is none.
@@ -425,9 +390,9 @@ pub(super) fn row(area: Rect, at: usize) -> Rect {
 }
 
 /// Rows from the top of `area`, as many as fit.
-pub(super) fn rows(buf: &mut Buffer, theme: &Theme, area: Rect, strips: &[Strip]) {
+pub(super) fn rows(drawing: &mut Drawing, theme: &Theme, area: Rect, strips: &[Strip]) {
     for (at, strip) in strips.iter().take(usize::from(area.height)).enumerate() {
-        strip.draw(buf, theme, row(area, at));
+        strip.draw(drawing, theme, row(area, at));
     }
 }
 
@@ -444,20 +409,21 @@ pub(super) fn height_of(value: f64, high: f64, dots: usize) -> usize {
 /// A curve of braille dots, the newest value at the right edge; where nothing is known, nothing is
 /// drawn. Dots of an earlier curve in the same cell stay.
 pub(super) fn dotted(
-    buf: &mut Buffer,
+    drawing: &mut Drawing,
     theme: &Theme,
     area: Rect,
     role: Role,
     values: &[Option<f64>],
     high: f64,
 ) {
-    let area = area.intersection(buf.area);
+    let area = area.intersection(drawing.area);
     let (columns, dots) = (usize::from(area.width) * 2, usize::from(area.height) * 4);
     if columns == 0 || dots == 0 {
         return;
     }
     let shown = values.get(values.len().saturating_sub(columns)..).unwrap_or(values);
     let from = columns - shown.len();
+    let mut cells = vec![0_u8; usize::from(area.width) * usize::from(area.height)];
     let mut before: Option<usize> = None;
     for (at, value) in shown.iter().enumerate() {
         let height = value.map(|value| height_of(value, high, dots));
@@ -469,48 +435,52 @@ pub(super) fn dotted(
                 _ => (height, height),
             };
             for dot in low..=top {
-                put_dot(buf, theme, area, role, (from + at, dots - 1 - dot));
+                let (x, y) = (from + at, dots - 1 - dot);
+                if let Some(cell) = cells.get_mut(y / 4 * usize::from(area.width) + x / 2) {
+                    *cell |= BITS[x % 2][y % 4];
+                }
             }
         }
         before = height;
     }
-}
-
-/// Sets one dot, counted from the upper left corner, two to a column and four to a row.
-fn put_dot(buf: &mut Buffer, theme: &Theme, area: Rect, role: Role, (x, y): (usize, usize)) {
-    const BITS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
-    let at = |base: u16, offset: usize| u16::try_from(offset).ok().map(|offset| base + offset);
-    let (Some(column), Some(line)) = (at(area.x, x / 2), at(area.y, y / 4)) else { return };
-    let Some(drawn) = buf.cell((column, line)) else { return };
-    let dots = drawn.symbol().chars().next().map_or(0, u32::from);
-    let dots = if (0x2800..0x2900).contains(&dots) { dots } else { 0x2800 };
-    let Some(glyph) = char::from_u32(dots | BITS[x % 2][y % 4]) else { return };
-    let glyph = if theme.ascii() { braille_in_ascii(glyph) } else { glyph };
-    buf.set_stringn(column, line, glyph.to_string(), 1, theme.style(role));
-}
-
-/// A dashed line in the cells of a row that nothing else took.
-pub(super) fn threshold(buf: &mut Buffer, theme: &Theme, area: Rect) {
-    let area = area.intersection(buf.area);
-    let dash = if theme.ascii() { "-" } else { "╌" };
-    for x in area.left()..area.right() {
-        if buf.cell((x, area.y)).is_some_and(|cell| cell.symbol() == " ") {
-            buf.set_stringn(x, area.y, dash, 1, theme.style(Role::Warn));
+    let style = theme.style(role);
+    for (y, row) in (area.y..).zip(cells.chunks(usize::from(area.width))) {
+        for (x, bits) in (area.x..).zip(row).filter(|(_, bits)| **bits != 0) {
+            if theme.ascii() {
+                let glyph = braille_in_ascii(u32::from(*bits));
+                drawing.cells((x, y), 1, (glyph.encode_utf8(&mut [0; 4]), 1), '~', style);
+            } else {
+                drawing.dots((x, y), *bits, style);
+            }
         }
     }
 }
 
+/// The bits of the dots of a braille character: two columns of four.
+const BITS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+
+/// A dashed line in the cells of a row that nothing else took.
+pub(super) fn threshold(drawing: &mut Drawing, theme: &Theme, area: Rect) {
+    let area = area.intersection(drawing.area);
+    let dash = if theme.ascii() { '-' } else { '╌' };
+    drawing.gaps(area, dash, theme.style(Role::Warn));
+}
+
 #[cfg(test)]
 mod tests {
+    use ratatui::buffer::Buffer;
+
     use super::*;
     use crate::tui::theme::Depth;
 
     fn drawn(strip: &Strip, columns: u16, ascii: bool) -> String {
         let theme = Theme::shipped("dark", Depth::True, ascii).expect("shipped");
         let area = Rect::new(0, 0, columns, 1);
-        let mut buf = Buffer::empty(area);
-        strip.draw(&mut buf, &theme, area);
-        (0..columns).map(|x| buf[(x, 0)].symbol().to_owned()).collect()
+        let mut drawing = Drawing::new(area);
+        strip.draw(&mut drawing, &theme, area);
+        let mut cells = Buffer::empty(area);
+        drawing.render(&mut cells);
+        (0..columns).map(|x| cells[(x, 0)].symbol().to_owned()).collect()
     }
 
     #[test]
@@ -532,11 +502,13 @@ mod tests {
     fn a_curve_ends_at_the_right_edge_and_leaves_room_for_its_limit() {
         let theme = Theme::shipped("dark", Depth::True, false).expect("shipped");
         let area = Rect::new(0, 0, 3, 2);
-        let mut buf = Buffer::empty(area);
+        let mut drawing = Drawing::new(area);
         let values = [Some(0.0), None, Some(0.0), Some(1.0)];
-        dotted(&mut buf, &theme, area, Role::Blue, &values, 1.0);
-        threshold(&mut buf, &theme, row(area, 0));
-        let line = |y| (0..3).map(|x| buf[(x, y)].symbol().to_owned()).collect::<String>();
+        dotted(&mut drawing, &theme, area, Role::Blue, &values, 1.0);
+        threshold(&mut drawing, &theme, row(area, 0));
+        let mut cells = Buffer::empty(area);
+        drawing.render(&mut cells);
+        let line = |y| (0..3).map(|x| cells[(x, y)].symbol().to_owned()).collect::<String>();
         // The jump begins a dot above what it comes from.
         assert_eq!([line(0), line(1)], ["╌╌⢸", " ⡀⡸"]);
     }

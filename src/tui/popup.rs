@@ -23,8 +23,8 @@ pub(super) use wizard::{Step, Wizard};
 
 use std::sync::Arc;
 
+use crate::tui::drawing::Drawing;
 use crossterm::event::KeyCode;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::action::{Action, ask_of, not_armed};
@@ -507,19 +507,19 @@ fn reason_key(
 }
 
 /// Draws the open popup over the panes.
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     match &view.ui.popup {
-        None if view.ui.shows_sequence() => which::draw(buf, area, view),
+        None if view.ui.shows_sequence() => which::draw(drawing, area, view),
         // A line of words stands in the footer, so that the list stays in sight.
         None | Some(Popup::Line { .. }) => {}
-        Some(Popup::Help { top }) => help::draw(buf, area, view, *top),
-        Some(Popup::Palette { input, at }) => palette::draw(buf, area, view, input, *at),
-        Some(Popup::Debrief { top }) => debrief::draw(buf, area, view, *top),
+        Some(Popup::Help { top }) => help::draw(drawing, area, view, *top),
+        Some(Popup::Palette { input, at }) => palette::draw(drawing, area, view, input, *at),
+        Some(Popup::Debrief { top }) => debrief::draw(drawing, area, view, *top),
         Some(Popup::Raw { title, lines, at, top }) => {
-            raw::draw(buf, area, view, title, lines, *at, *top);
+            raw::draw(drawing, area, view, title, lines, *at, *top);
         }
         Some(_) if stands_on(view.ui).is_some() => {}
-        Some(popup) => question::draw(buf, area, view, popup),
+        Some(popup) => question::draw(drawing, area, view, popup),
     }
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use crate::tui::drawing::Drawing;
 use crossterm::event::{Event, KeyEventKind};
-use ratatui::buffer::Buffer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
@@ -64,7 +64,7 @@ pub fn open(
     first: &FirstFrame,
     at_once: Option<OwnedFd>,
 ) -> Result<Opened, TuiError> {
-    Ok(take_over(at_once, |buf| first.draw(buf, theme))?)
+    Ok(take_over(at_once, |drawing| first.draw(drawing, theme))?)
 }
 
 /// Runs a cockpit for which nothing has to be opened; `at_once` is as for [`open`].
@@ -89,7 +89,7 @@ pub async fn replay(
     Ok(opened.sit(clock, mouse, |size| Desk::playing(tape, speed, settings, size)).await?.0)
 }
 
-fn take_over(at_once: Option<OwnedFd>, first: impl FnOnce(&mut Buffer)) -> io::Result<Opened> {
+fn take_over(at_once: Option<OwnedFd>, first: impl FnOnce(&mut Drawing)) -> io::Result<Opened> {
     let signals = Signals::listen()?;
     let mut screen = Screen::take(at_once)?;
     screen.draw(first)?;
@@ -161,7 +161,7 @@ async fn turn(
             if let Some(why) = desk.ring() {
                 screen.ring(&why)?;
             }
-            screen.draw(|buf| desk.paint(buf))?;
+            screen.draw(|drawing| desk.paint(drawing))?;
             last.drawn_ms = clock.now().boot_ms;
         }
         last.blocked = blocked;

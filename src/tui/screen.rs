@@ -14,7 +14,7 @@ pub(super) mod timeline;
 pub(super) mod tiny;
 pub(super) mod way_back;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::action::{Action, ask_of};
@@ -227,17 +227,17 @@ pub(super) fn rows(ui: &Ui, body: Rect) -> Rows {
 }
 
 /// Draws a screen: the one that was gone to, or that the open question stands under.
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, screen: Screen) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, screen: Screen) {
     match screen {
-        Screen::Release => release::draw(buf, area, view),
-        Screen::Gate => gate::draw(buf, area, view),
-        Screen::Monitor => monitor::draw(buf, area, view),
-        Screen::WayBack => way_back::draw(buf, area, view),
-        Screen::Restore => restore::draw(buf, area, view),
-        Screen::Timeline => timeline::draw(buf, area, view),
-        Screen::Findings => findings::draw(buf, area, view),
-        Screen::Releases => releases::draw(buf, area, view),
-        Screen::OwnLog => own_log::draw(buf, area, view),
+        Screen::Release => release::draw(drawing, area, view),
+        Screen::Gate => gate::draw(drawing, area, view),
+        Screen::Monitor => monitor::draw(drawing, area, view),
+        Screen::WayBack => way_back::draw(drawing, area, view),
+        Screen::Restore => restore::draw(drawing, area, view),
+        Screen::Timeline => timeline::draw(drawing, area, view),
+        Screen::Findings => findings::draw(drawing, area, view),
+        Screen::Releases => releases::draw(drawing, area, view),
+        Screen::OwnLog => own_log::draw(drawing, area, view),
     }
 }
 
@@ -296,21 +296,21 @@ fn beyond(rows: usize, area: Rect) -> usize {
 }
 
 /// A frame with rows that can be scrolled, and how many are below.
-fn sheet(buf: &mut Buffer, area: Rect, view: &View<'_>, title: &Strip, lines: &[Strip]) {
+fn sheet(drawing: &mut Drawing, area: Rect, view: &View<'_>, title: &Strip, lines: &[Strip]) {
     if area.height < 2 {
         return;
     }
-    let inner = pen::pane(buf, view.theme, area, title, true);
+    let inner = pen::pane(drawing, view.theme, area, title, true);
     let last = beyond(lines.len(), area);
     let top = view.ui.top.min(last);
-    pen::rows(buf, view.theme, inner, lines.get(top..).unwrap_or(&[]));
+    pen::rows(drawing, view.theme, inner, lines.get(top..).unwrap_or(&[]));
     if top < last {
         // Under an open form letters are for its answer.
         let key = if popup::stands_on(view.ui).is_some() { "↓" } else { "j" };
         let below = format!(" {} more: {key} ", last - top);
         let edge = pen::row(area, usize::from(area.height) - 1);
         let edge = Rect { width: edge.width.saturating_sub(2), ..edge };
-        Strip::new().right(Role::Key, below).draw(buf, view.theme, edge);
+        Strip::new().right(Role::Key, below).draw(drawing, view.theme, edge);
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::tui::drawing::Drawing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::{Hide, Show};
@@ -21,7 +22,6 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::backend::CrosstermBackend;
-use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 
 use super::canvas::Canvas;
@@ -80,7 +80,7 @@ impl Screen {
         self.canvas.measure(&mut self.backend)
     }
 
-    pub(super) fn draw(&mut self, paint: impl FnOnce(&mut Buffer)) -> io::Result<()> {
+    pub(super) fn draw(&mut self, paint: impl FnOnce(&mut Drawing)) -> io::Result<()> {
         self.canvas.draw(&mut self.backend, paint)
     }
 

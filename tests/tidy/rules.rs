@@ -170,7 +170,9 @@ fn banned_words(source: &Source) -> Vec<Finding> {
             "UnixStream" | "UnixListener" => {
                 (!handle, "the socket lives in engine::handle, and nowhere else")
             }
-            "set_symbol" => (true, "it lets foreign text into a cell; use Clean and set_stringn"),
+            "set_symbol" => {
+                (true, "it lets foreign text into a cell; use Clean and the strokes of `drawing`")
+            }
             "async" | "await" => (source.room() == "release", PURE),
             _ => (false, ""),
         };

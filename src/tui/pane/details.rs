@@ -1,6 +1,6 @@
 //! What is known about the chosen step.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::{Step, StepId, StepState, StepStatus, Verdict};
@@ -11,7 +11,7 @@ use crate::tui::pen::{Strip, pane, rows, wrap};
 use crate::tui::theme::Role;
 use crate::tui::ui::chosen_step;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
@@ -23,9 +23,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     });
     let name = chosen.as_ref().map_or("no step yet", |id| id.as_str());
     let title = Strip::of(Role::Title, format!(" {name} "));
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     if let Some((step, state)) = known {
-        rows(buf, view.theme, inner, &lines(view, step, state, usize::from(inner.width)));
+        rows(drawing, view.theme, inner, &lines(view, step, state, usize::from(inner.width)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The footer: what the last key came to, else the keys that are right for this moment.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::{Action, refused, waits_for_arming};
@@ -12,7 +12,7 @@ use crate::tui::screen::Screen;
 use crate::tui::theme::Role;
 use crate::tui::ui::{Pane, goes_on};
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let trouble = trouble(view);
     let columns = usize::from(area.width).saturating_sub(trouble.width());
@@ -36,7 +36,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     } else {
         going_on(view, columns)
     };
-    strip.join(&trouble).draw(buf, view.theme, area);
+    strip.join(&trouble).draw(drawing, view.theme, area);
 }
 
 /// The time that is being typed.

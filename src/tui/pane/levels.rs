@@ -1,6 +1,6 @@
 //! Error rate and response time of both slots against their limits, with the age of the sample.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{age, aged, late, title};
@@ -22,13 +22,13 @@ pub(super) fn missing<'a>(view: &View<'a>) -> Option<(Role, &'a Clean)> {
     Some((role, view.snapshot.live.telemetry.samples_error.as_ref()?))
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
     let telemetry = &view.snapshot.live.telemetry;
     let head = aged(title(view, Pane::Levels, "Service levels"), view, telemetry.samples_at_ms);
-    let inner = pane(buf, view.theme, area, &head, true);
+    let inner = pane(drawing, view.theme, area, &head, true);
     let missing = missing(view);
     let mut above = Vec::new();
     if let Some((Role::Failed, error)) = missing {
@@ -38,7 +38,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if let Some((Role::Dim, error)) = missing {
         below.push(Strip::of(Role::Dim, format!(" {error}")));
     }
-    rows(buf, view.theme, inner, &above);
+    rows(drawing, view.theme, inner, &above);
     let inner = cut_top(inner, above.len());
     let limits = limits(view);
     let levels = [
@@ -50,9 +50,9 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     let mut inner = inner;
     for (name, level, limit) in levels {
         if curves >= 3 {
-            heading(view, name, level, limit).draw(buf, view.theme, row(inner, 0));
+            heading(view, name, level, limit).draw(drawing, view.theme, row(inner, 0));
             let area = Rect { height: u16::try_from(curves).unwrap_or(0), ..cut_top(inner, 1) };
-            plot(buf, area, view, level, limit);
+            plot(drawing, area, view, level, limit);
             inner = cut_top(inner, 1 + curves);
         } else {
             let columns = usize::from(inner.width);
@@ -60,11 +60,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
             strips.extend(
                 [Slot::Blue, Slot::Green].map(|slot| curve(view, slot, columns, level, limit)),
             );
-            rows(buf, view.theme, inner, &strips);
+            rows(drawing, view.theme, inner, &strips);
             inner = cut_top(inner, strips.len());
         }
     }
-    rows(buf, view.theme, inner, &below);
+    rows(drawing, view.theme, inner, &below);
 }
 
 /// Rows of a curve at most: a taller one says no more.
@@ -77,7 +77,7 @@ fn cut_top(area: Rect, rows: usize) -> Rect {
 }
 
 /// The curves of both slots in one place, and the limit as a line where it is near enough.
-fn plot(buf: &mut Buffer, area: Rect, view: &View<'_>, level: &Level, limit: Option<Finite>) {
+fn plot(drawing: &mut Drawing, area: Rect, view: &View<'_>, level: &Level, limit: Option<Finite>) {
     const AXIS: u16 = 8;
     let stale = age(view, view.snapshot.live.telemetry.samples_at_ms).1;
     let inner = Rect { x: area.x + AXIS, width: area.width.saturating_sub(AXIS + 1), ..area };
@@ -95,15 +95,15 @@ fn plot(buf: &mut Buffer, area: Rect, view: &View<'_>, level: &Level, limit: Opt
     let last = usize::from(area.height).saturating_sub(1);
     let axis = [(0, show(high)), (last, show(0.0))];
     for (at, text) in axis {
-        Strip::of(Role::Faint, format!("{text:>7} ")).draw(buf, view.theme, row(area, at));
+        Strip::of(Role::Faint, format!("{text:>7} ")).draw(drawing, view.theme, row(area, at));
     }
     for (slot, values) in &all {
         let role = if stale { Role::Stale } else { mark::slot(*slot).1 };
-        dotted(buf, view.theme, inner, role, values, high);
+        dotted(drawing, view.theme, inner, role, values, high);
     }
     if let Some(limit) = limit.filter(|limit| limit.get() <= high) {
         let at = height_of(limit.get(), high, usize::from(area.height) * 4) / 4;
-        threshold(buf, view.theme, row(inner, last - at.min(last)));
+        threshold(drawing, view.theme, row(inner, last - at.min(last)));
     }
 }
 

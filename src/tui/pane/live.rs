@@ -1,6 +1,6 @@
 //! Both slots in one row each, where there is no room for panes of their own.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{aged, levels, pods, watch};
@@ -9,13 +9,13 @@ use crate::tui::draw::View;
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
     let telemetry = &view.snapshot.live.telemetry;
     let title = aged(Strip::of(Role::Title, " Live "), view, telemetry.pods_at_ms);
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     let mut strips = Vec::new();
     for slot in [Slot::Blue, Slot::Green] {
         let (role, text) = levels::short(view, slot);
@@ -34,5 +34,5 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let at = usize::from(strips.len() > 2) * 2;
         strips.drain(at..(at + over).min(strips.len()));
     }
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }

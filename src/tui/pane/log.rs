@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::title;
@@ -18,7 +18,7 @@ use crate::tui::ui::Pane;
 /// Columns before the text: the time and the gutter that foreign text stays behind (T2).
 const GUTTER: usize = 8;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
@@ -40,11 +40,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let at = log.page.first + log.page.lines.len();
         head.right(Role::Dim, format!(" {at} of {} ", log.page.total))
     };
-    let inner = pane(buf, view.theme, area, &head, true);
+    let inner = pane(drawing, view.theme, area, &head, true);
     let height = usize::from(inner.height);
     let columns = usize::from(inner.width);
     if let Some(error) = &log.error {
-        return Strip::of(Role::Failed, error.as_str()).draw(buf, view.theme, inner);
+        return Strip::of(Role::Failed, error.as_str()).draw(drawing, view.theme, inner);
     }
     let mut strips = Vec::new();
     for (at, line) in log.page.lines.iter().enumerate() {
@@ -53,15 +53,15 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     // Wrapped lines take more rows than there are: the end counts while following.
     let over = if log.follow { strips.len().saturating_sub(height) } else { 0 };
     for (at, strip) in strips.iter().skip(over).take(height).enumerate() {
-        strip.draw(buf, view.theme, row(inner, at));
+        strip.draw(drawing, view.theme, row(inner, at));
     }
     if strips.is_empty() {
-        instead(buf, inner, view);
+        instead(drawing, inner, view);
     }
 }
 
 /// A step that writes no log: what happened last is more than an empty pane.
-fn instead(buf: &mut Buffer, inner: Rect, view: &View<'_>) {
+fn instead(drawing: &mut Drawing, inner: Rect, view: &View<'_>) {
     let mut strips = vec![Strip::of(Role::Faint, " no lines; what happened last:")];
     let entries = &view.ui.timeline.entries;
     let room = usize::from(inner.height).saturating_sub(1);
@@ -87,7 +87,7 @@ fn instead(buf: &mut Buffer, inner: Rect, view: &View<'_>) {
         last.extend(lines.into_iter().rev());
     }
     strips.extend(last.into_iter().rev());
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }
 
 fn strips_of(view: &View<'_>, line: &LogLine, at: usize, columns: usize) -> Vec<Strip> {

@@ -1,6 +1,6 @@
 //! NEXT: what the release needs from a person now, with its key.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::Action;
@@ -10,7 +10,7 @@ use crate::tui::mark::clock;
 use crate::tui::pen::{Strip, row, width, wrap};
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let columns = line_columns(area.width);
     let text = wrap(view.next.text.as_str(), columns);
     let role = if view.snapshot.release.hold.is_some() { Role::Failed } else { Role::Strong };
@@ -32,7 +32,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         {
             strip = strip.right(Role::Dim, left);
         }
-        strip.draw(buf, view.theme, row(area, at));
+        strip.draw(drawing, view.theme, row(area, at));
     }
 }
 

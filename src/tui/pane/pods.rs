@@ -1,6 +1,6 @@
 //! The pods of both slots: which slot serves, how many are ready, which are not well.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{age, aged, title};
@@ -13,13 +13,13 @@ use crate::tui::pods::SlotPods;
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
     let telemetry = &view.snapshot.live.telemetry;
     let head = aged(title(view, Pane::Pods, "Pods"), view, telemetry.pods_at_ms);
-    let inner = pane(buf, view.theme, area, &head, true);
+    let inner = pane(drawing, view.theme, area, &head, true);
     let mut strips = Vec::new();
     if let Some(error) = &telemetry.pods_error {
         strips.push(Strip::of(Role::Failed, format!(" ✖ {error}")));
@@ -33,7 +33,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     for pod in view.pods.worst().take(room) {
         strips.push(pod_strip(view, pod, stale, usize::from(inner.width)));
     }
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }
 
 /// `BLUE  ■ ■ ■ ○  3/4  serves`.

@@ -1,6 +1,6 @@
 //! The rail: a glyph a stage, how many are go, how it stands, when the machine is done.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
@@ -9,7 +9,7 @@ use crate::tui::mark;
 use crate::tui::pen::Strip;
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let release = &view.snapshot.release;
     let mut strip = Strip::of(Role::Faint, " ");
     for index in 0..release.stages.len() {
@@ -33,7 +33,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let at = words::utc(words::wall_of(view.snapshot, at_ms));
         strip = strip.right(Role::Dim, format!(" ETA {at} "));
     }
-    strip.draw(buf, view.theme, area);
+    strip.draw(drawing, view.theme, area);
 }
 
 /// How many of the planned stages are go.

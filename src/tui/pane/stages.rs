@@ -1,6 +1,6 @@
 //! The stages in their order, and the steps of the one that is open.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::title;
@@ -12,11 +12,11 @@ use crate::tui::pen::{Strip, pane, row};
 use crate::tui::theme::Role;
 use crate::tui::ui::{Pane, Row, open_stage, stage_rows, stage_window};
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
-    let inner = pane(buf, view.theme, area, &title(view, Pane::Stages, "Stages"), true);
+    let inner = pane(drawing, view.theme, area, &title(view, Pane::Stages, "Stages"), true);
     let (ui, release) = (view.ui, &view.snapshot.release);
     let rows = stage_rows(ui, release);
     let height = usize::from(inner.height);
@@ -25,14 +25,14 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let line = row(inner, at);
         let chosen = index == at_cursor && (ui.cursor.is_some() || matches!(item, Row::Step(_)));
         if chosen {
-            buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
+            drawing.wash(line, view.theme.style(Role::Selected));
         }
         let last = !matches!(rows.get(index + 1), Some(Row::Step(_)));
         let strip = match item {
             Row::Stage(id) => stage_strip(view, id),
             Row::Step(id) => step_strip(view, id, last),
         };
-        strip.draw(buf, view.theme, line);
+        strip.draw(drawing, view.theme, line);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The top bar: which environment, and whether this is a rehearsal. On every frame.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::engine::handle::Link;
@@ -10,15 +10,15 @@ use crate::tui::mark::clock;
 use crate::tui::pen::Strip;
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let release = &view.snapshot.release;
     let start = release.start.as_deref();
     let environment = start.map_or("", |start| start.environment.as_str());
     let rehearsal = start.and_then(|start| start.rehearsal.as_ref());
     // Whoever sees the red knows that it is real: a rehearsal of production never wears it.
     let role = if rehearsal.is_some() { Role::Rehearsal } else { environment_role(environment) };
-    let line = Rect { height: area.height.min(1), ..area }.intersection(buf.area);
-    buf.set_style(line, view.theme.style(role));
+    let line = Rect { height: area.height.min(1), ..area }.intersection(drawing.area);
+    drawing.wash(line, view.theme.style(role));
     let mut strip = Strip::new();
     if let Some(bar) = &view.ui.replay {
         strip = strip.put(Role::Armed, " REPLAY ");
@@ -48,7 +48,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         strip = strip.put(role, slots(view));
     }
     let elapsed = area.width >= 70 && !crowded;
-    right(strip, role, view, elapsed).draw(buf, view.theme, line);
+    right(strip, role, view, elapsed).draw(drawing, view.theme, line);
 }
 
 fn is_armed(view: &View<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! The price of the way back: on screen from the first order to move traffic on.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
@@ -10,9 +10,9 @@ use crate::tui::layout::line_columns;
 use crate::tui::pen::{Strip, row, wrap};
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let Some(text) = words::undo(view.snapshot) else { return };
-    buf.set_style(area.intersection(buf.area), view.theme.style(Role::Undo));
+    drawing.wash(area, view.theme.style(Role::Undo));
     let key = view.ui.keymap.key_of(Action::RollBack);
     let open = refused(Action::RollBack, view.snapshot).is_none();
     let columns = line_columns(area.width);
@@ -22,6 +22,6 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
             (0, true) => Strip::of(Role::Key, format!(" {key:<5} ")),
             _ => Strip::of(Role::Undo, "       "),
         };
-        chip.put(Role::Undo, line).draw(buf, view.theme, row(area, at));
+        chip.put(Role::Undo, line).draw(drawing, view.theme, row(area, at));
     }
 }

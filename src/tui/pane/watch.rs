@@ -1,6 +1,6 @@
 //! The watch after a switch: every judged window, rule by rule.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::levels::{millis, percent};
@@ -11,23 +11,24 @@ use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     if area.is_empty() {
         return;
     }
     let release = &view.snapshot.release;
     let head = title(view, Pane::Watch, "Watch");
     let (Some(monitor), Some(policy)) = (&release.monitor, release.policy()) else {
-        let inner = pane(buf, view.theme, area, &head, true);
-        return Strip::of(Role::Dim, " it begins after the switch").draw(buf, view.theme, inner);
+        let inner = pane(drawing, view.theme, area, &head, true);
+        return Strip::of(Role::Dim, " it begins after the switch")
+            .draw(drawing, view.theme, inner);
     };
     let head = head.right(Role::Dim, format!(" {} ", good(monitor, &policy.monitor)));
-    let inner = pane(buf, view.theme, area, &head, true);
+    let inner = pane(drawing, view.theme, area, &head, true);
     let windows = usize::from(inner.width).saturating_sub(35).clamp(3, 20);
     let mut strips: Vec<Strip> =
         Rule::ALL.iter().map(|rule| rule_strip(monitor, &policy.monitor, *rule, windows)).collect();
     strips.extend(why(monitor));
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }
 
 /// The whole watch in one row.

@@ -1,6 +1,6 @@
 //! How a rehearsal went, measured. It opens by itself at the end, and any key goes on from it.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
@@ -11,7 +11,7 @@ use crate::tui::theme::Role;
 
 const COLUMNS: u16 = 110;
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, top: usize) {
     let snapshot = view.snapshot;
     let faults = &snapshot.live.telemetry.faults;
     let columns = usize::from(COLUMNS.min(area.width)).saturating_sub(4);
@@ -40,6 +40,6 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
         more => format!(" {more} more: j, any other key closes "),
     };
     let title = Strip::of(Role::Focus, " Debrief ").right(Role::Dim, closes);
-    let inner = raised(buf, view.theme, place, &title);
-    rows(buf, view.theme, inner, &strips[top..]);
+    let inner = raised(drawing, view.theme, place, &title);
+    rows(drawing, view.theme, inner, &strips[top..]);
 }

@@ -1,7 +1,7 @@
 //! Forms that stand under the screen they are decided on: the vote, the switch, the way back, the
 //! restore. Each says what exactly will be done by which key, and that nothing is done yet.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{COPY_KEY, Popup, Wizard, wizard};
@@ -94,14 +94,14 @@ impl Form {
         strips(&self.lines, usize::from(columns.saturating_sub(2))).0.len()
     }
 
-    pub(in crate::tui) fn draw(&self, buf: &mut Buffer, area: Rect, view: &View<'_>) {
+    pub(in crate::tui) fn draw(&self, drawing: &mut Drawing, area: Rect, view: &View<'_>) {
         let strips = strips(&self.lines, usize::from(area.width.saturating_sub(2)));
         if area.height < 3 {
             // No room for a frame: the question itself is what counts.
-            return self.title.draw(buf, view.theme, area);
+            return self.title.draw(drawing, view.theme, area);
         }
-        let inner = raised(buf, view.theme, area, &self.title);
-        rows(buf, view.theme, inner, &fitted(strips, inner.height));
+        let inner = raised(drawing, view.theme, area, &self.title);
+        rows(drawing, view.theme, inner, &fitted(strips, inner.height));
     }
 }
 

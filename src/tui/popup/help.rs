@@ -1,6 +1,6 @@
 //! Help, generated from the keymap: it cannot be stale.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
@@ -11,7 +11,7 @@ use crate::tui::mark::Mark;
 use crate::tui::pen::{Strip, raised, row, rows};
 use crate::tui::theme::Role;
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, top: usize) {
     let mut lines = vec![Strip::of(
         Role::Dim,
         " lower case looks, UPPER case changes the world and always asks first",
@@ -51,15 +51,15 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, top: usize) {
         strip.put(mark.role(), mark.glyph()).put(Role::Dim, format!(" {}  ", mark.word()))
     }));
     let title = Strip::of(Role::Focus, " Keys ").right(Role::Dim, " j k scroll, esc closes ");
-    let inner = raised(buf, view.theme, centred(area, 108, lines.len() + 2), &title);
+    let inner = raised(drawing, view.theme, centred(area, 108, lines.len() + 2), &title);
     let room = usize::from(inner.height);
     let last = lines.len().saturating_sub(room);
     let top = top.min(last);
-    rows(buf, view.theme, inner, &lines[top..]);
+    rows(drawing, view.theme, inner, &lines[top..]);
     if top < last {
         let line = row(inner, room.saturating_sub(1));
         Strip::new()
             .right(Role::Dim, format!(" {} more … ", last - top))
-            .draw(buf, view.theme, line);
+            .draw(drawing, view.theme, line);
     }
 }

@@ -1,6 +1,6 @@
 //! The palette: every command by name, also the ones that are not possible now, with the reason.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
@@ -56,12 +56,12 @@ fn fit(name: &[char], input: &[char], from: usize) -> Option<i32> {
     Some(score + if whole { 10 } else { 0 } - i32::try_from(from).unwrap_or(0).min(8))
 }
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, input: &str, at: usize) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, input: &str, at: usize) {
     let found = found(&view.ui.keymap, input);
     let title = Strip::of(Role::Focus, " Commands ").right(Role::Dim, " enter runs, esc closes ");
-    let inner = raised(buf, view.theme, centred(area, 90, found.len().max(1) + 3), &title);
+    let inner = raised(drawing, view.theme, centred(area, 90, found.len().max(1) + 3), &title);
     Strip::of(Role::Key, " : ").put(Role::Input, format!("{input}_")).draw(
-        buf,
+        drawing,
         view.theme,
         row(inner, 0),
     );
@@ -71,7 +71,7 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, input: &str, a
     for (line, (index, binding)) in found.iter().enumerate().skip(top).take(room).enumerate() {
         let line = row(inner, line + 1);
         if index == at {
-            buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
+            drawing.wash(line, view.theme.style(Role::Selected));
         }
         let why = blocked(binding.action, view.ui, view.snapshot);
         let role = if why.is_some() { Role::Faint } else { Role::Text };
@@ -81,10 +81,14 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, input: &str, a
             Some(why) => strip.put(Role::Dim, why.as_str()),
             None => strip,
         };
-        strip.draw(buf, view.theme, line);
+        strip.draw(drawing, view.theme, line);
     }
     if found.is_empty() {
-        Strip::of(Role::Dim, " no command has these letters").draw(buf, view.theme, row(inner, 1));
+        Strip::of(Role::Dim, " no command has these letters").draw(
+            drawing,
+            view.theme,
+            row(inner, 1),
+        );
     }
 }
 

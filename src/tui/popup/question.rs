@@ -1,7 +1,7 @@
 //! Questions and small forms over any screen. Each shows what exactly will be done before it is
 //! done.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::form::{COPIES, Line, fitted, keys, strips, text};
@@ -14,7 +14,7 @@ use crate::tui::theme::Role;
 
 const COLUMNS: u16 = 78;
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, popup: &Popup) {
     let (title, lines) = match popup {
         Popup::Confirm { ask, .. } => confirm(view, ask),
         Popup::Reason { action, input } => reason(view, *action, input),
@@ -29,11 +29,11 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, popup: &Popup)
     let place = centred(area, COLUMNS, strips.0.len() + 2);
     if place.height < 3 {
         // No room for a frame: the question itself is what counts.
-        return title.draw(buf, view.theme, area);
+        return title.draw(drawing, view.theme, area);
     }
-    let inner = raised(buf, view.theme, place, &title);
+    let inner = raised(drawing, view.theme, place, &title);
     // The keys stand last and must be seen.
-    rows(buf, view.theme, inner, &fitted(strips, inner.height));
+    rows(drawing, view.theme, inner, &fitted(strips, inner.height));
 }
 
 fn confirm(view: &View<'_>, ask: &Ask) -> (String, Vec<Line>) {

@@ -1,6 +1,6 @@
 //! A report as its tool wrote it, secrets masked, at the place of a finding.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::Clean;
@@ -12,7 +12,7 @@ use crate::tui::theme::Role;
 const GUTTER: usize = 9;
 
 pub(super) fn draw(
-    buf: &mut Buffer,
+    drawing: &mut Drawing,
     area: Rect,
     view: &View<'_>,
     title: &Clean,
@@ -22,7 +22,7 @@ pub(super) fn draw(
 ) {
     let head = Strip::of(Role::Focus, format!(" {title} "))
         .right(Role::Dim, format!(" line {} of {} · j k, esc leaves ", top + 1, lines.len()));
-    let inner = raised(buf, view.theme, area, &head);
+    let inner = raised(drawing, view.theme, area, &head);
     let room = usize::from(inner.height);
     let columns = usize::from(inner.width).saturating_sub(GUTTER);
     let mut shown = 0;
@@ -36,7 +36,7 @@ pub(super) fn draw(
         for (part, text) in broken(&line, columns).iter().take(room - shown).enumerate() {
             let gutter = if part == 0 { (number + 1).to_string() } else { String::new() };
             Strip::of(Role::Faint, format!("{gutter:>6} │ ")).put(role, text).draw(
-                buf,
+                drawing,
                 view.theme,
                 row(inner, shown),
             );

@@ -1,6 +1,6 @@
 //! The keys that go on from the ones pressed, for who stopped to think.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::blocked;
@@ -11,7 +11,7 @@ use crate::tui::theme::Role;
 
 const COLUMNS: u16 = 34;
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let ui = view.ui;
     let mut strips = Vec::new();
     for (rest, binding) in ui.keymap.goes_on(&ui.modes(), &ui.pressed) {
@@ -24,6 +24,6 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     // Over the footer, at the right, where it covers least.
     let place = Rect { x: area.right() - width, y: area.bottom() - height, width, height };
     let title = Strip::of(Role::Focus, format!(" {}… ", printed(&ui.pressed)));
-    let inner = raised(buf, view.theme, place, &title.right(Role::Dim, " esc "));
-    rows(buf, view.theme, inner, &strips);
+    let inner = raised(drawing, view.theme, place, &title.right(Role::Dim, " esc "));
+    rows(drawing, view.theme, inner, &strips);
 }

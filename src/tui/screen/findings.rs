@@ -3,7 +3,7 @@
 mod facets;
 mod sift;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) use self::facets::{Facet, Facets, toggled};
@@ -188,7 +188,7 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
     false
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let findings = &view.ui.findings;
     let (left, right) = split(area, WIDE, findings.detail);
     let count = findings.rows.len();
@@ -213,29 +213,29 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     }
     let place = if count == 0 { 0 } else { findings.list.at(count) + 1 };
     let title = title.right(Role::Dim, format!(" {place} of {count} "));
-    let inner = pane(buf, view.theme, left, &title, true);
-    rows(buf, view.theme, inner, &findings.head());
+    let inner = pane(drawing, view.theme, left, &title, true);
+    rows(drawing, view.theme, inner, &findings.head());
     let shown = findings.list_rows(area);
     for at in 0..usize::from(shown.place.height) {
         let index = shown.top + at;
         let Some(this) = findings.rows.get(index) else { break };
         let line = row(shown.place, at);
         if index == findings.list.at(count) {
-            buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
+            drawing.wash(line, view.theme.style(Role::Selected));
         }
         match (this, findings.one(index)) {
             (Row::Head(name, members), _) => Strip::of(Role::Title, format!(" {name} "))
                 .right(Role::Dim, format!("{members} "))
-                .draw(buf, view.theme, line),
+                .draw(drawing, view.theme, line),
             (Row::One(_), Some((step, finding, ..))) => {
-                strip(finding, step, inner.width).draw(buf, view.theme, line);
+                strip(finding, step, inner.width).draw(drawing, view.theme, line);
             }
             (Row::One(_), None) => {}
         }
     }
     if count == 0 {
         let what = nothing(&view.snapshot.release, findings);
-        Strip::of(Role::Dim, what).draw(buf, view.theme, row(shown.place, 0));
+        Strip::of(Role::Dim, what).draw(drawing, view.theme, row(shown.place, 0));
         // No finding is only worth as much as what was looked at.
         let below = Rect { y: shown.place.y + 1, ..shown.place }.intersection(shown.place);
         let looked: Vec<Strip> = findings
@@ -243,10 +243,10 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
             .iter()
             .map(|what| Strip::of(Role::Done, " ✔ ").put(Role::Text, what))
             .collect();
-        rows(buf, view.theme, below, &looked);
+        rows(drawing, view.theme, below, &looked);
     }
     if !right.is_empty() {
-        detail(buf, right, view);
+        detail(drawing, right, view);
     }
 }
 
@@ -281,14 +281,14 @@ fn strip(finding: &Finding, step: &StepId, columns: u16) -> Strip {
     if columns < STEP_FROM { strip } else { strip.right(Role::Faint, format!("{step} ")) }
 }
 
-fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+fn detail(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let title = Strip::of(Role::Title, " Detail ");
     let Some((step, finding, status, waived)) = view.ui.findings.chosen() else {
-        pane(buf, view.theme, area, &title, true);
+        pane(drawing, view.theme, area, &title, true);
         return;
     };
     let title = title.right(Role::Dim, " enter: the log of its step ");
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     let columns = usize::from(inner.width).saturating_sub(2);
     let mut strips = Vec::new();
     let mut say = |role: Role, text: &str| {
@@ -323,5 +323,5 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         say(Role::Dim, &format!("{} looked at {}", report.tool, report.coverage));
         say(Role::Faint, &format!("report {}", report.digest.as_str()));
     }
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }

@@ -1,6 +1,6 @@
 //! The first frame: what is being opened, before there is a release to show.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::pen::Strip;
@@ -16,29 +16,28 @@ pub struct FirstFrame {
 }
 
 impl FirstFrame {
-    pub(in crate::tui) fn draw(&self, buf: &mut Buffer, theme: &Theme) {
-        let area = buf.area;
-        buf.reset();
-        buf.set_style(area, theme.style(Role::Text));
+    pub(in crate::tui) fn draw(&self, drawing: &mut Drawing, theme: &Theme) {
+        let area = drawing.area;
+        drawing.begin(theme.ground());
         let top = Rect { height: area.height.min(1), ..area };
-        buf.set_style(top, theme.style(Role::Elsewhere));
+        drawing.wash(top, theme.style(Role::Elsewhere));
         let mut bar = Strip::new();
         if let Some(scenario) = &self.rehearsal {
             bar = bar.put(Role::Rehearsal, format!(" REHEARSAL {scenario} "));
         }
-        bar.put(Role::Elsewhere, " opening … ").draw(buf, theme, top);
+        bar.put(Role::Elsewhere, " opening … ").draw(drawing, theme, top);
         if area.height > 2 {
             let row = Rect { y: area.y + 2, height: 1, ..area };
             let sentence = format!(" Opening {}", self.what);
-            Strip::of(Role::Strong, sentence).draw(buf, theme, row);
+            Strip::of(Role::Strong, sentence).draw(drawing, theme, row);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ratatui::Terminal;
     use ratatui::backend::TestBackend;
+    use ratatui::{Frame, Terminal};
 
     use super::*;
     use crate::tui::theme::Depth;
@@ -48,7 +47,12 @@ mod tests {
         let first =
             FirstFrame { rehearsal: Some("happy".into()), what: "a simulated world".into() };
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).expect("a terminal");
-        terminal.draw(|frame| first.draw(frame.buffer_mut(), &theme)).expect("drawn");
+        let paint = |frame: &mut Frame| {
+            let mut drawing = Drawing::new(frame.area());
+            first.draw(&mut drawing, &theme);
+            drawing.render(frame.buffer_mut());
+        };
+        terminal.draw(paint).expect("drawn");
         terminal.backend().to_string()
     }
 

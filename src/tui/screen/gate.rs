@@ -1,7 +1,7 @@
 //! The gate: what changes, on which evidence, how to get back, who decides until when. The vote
 //! stands under it, and is for this card and no other.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{WIDE, beyond, heading, sheet, told};
@@ -14,14 +14,14 @@ use crate::tui::draw::View;
 use crate::tui::pen::{Strip, width, wrap};
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let (title, card) = (title(view), view.snapshot.release.card());
     match halves(area) {
-        None => sheet(buf, area, view, &title, &all(view, &card, columns(area))),
+        None => sheet(drawing, area, view, &title, &all(view, &card, columns(area))),
         Some((left, right)) => {
             let evidence = evidence(view, &card, columns(right));
-            sheet(buf, right, view, &Strip::of(Role::Title, " Evidence "), &evidence);
-            sheet(buf, left, view, &title, &decided(view, &card, columns(left)));
+            sheet(drawing, right, view, &Strip::of(Role::Title, " Evidence "), &evidence);
+            sheet(drawing, left, view, &title, &decided(view, &card, columns(left)));
         }
     }
 }

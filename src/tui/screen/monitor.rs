@@ -6,7 +6,7 @@ mod chart;
 mod slots;
 mod verdict;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Screen, WIDE, beyond, heading, sheet};
@@ -83,31 +83,31 @@ fn placed(area: Rect, view: &View<'_>) -> Places {
     places(area, head.len() + details.len())
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let places = placed(area, view);
     for (slot, place) in [Slot::Blue, Slot::Green].into_iter().zip(places.slots) {
         if !place.is_empty() {
-            slots::draw(buf, place, view, slot);
+            slots::draw(drawing, place, view, slot);
         }
     }
     for (slot, place) in [Slot::Blue, Slot::Green].into_iter().zip(places.charts) {
         if !place.is_empty() {
-            chart::draw(buf, place, view, slot);
+            chart::draw(drawing, place, view, slot);
         }
     }
     if !places.windows.is_empty() {
         let columns = usize::from(places.windows.width.saturating_sub(2));
         let title = Strip::of(Role::Title, " Windows, newest first ");
-        let inner = pane(buf, view.theme, places.windows, &title, true);
-        rows(buf, view.theme, inner, &verdict::windows(view, columns));
+        let inner = pane(drawing, view.theme, places.windows, &title, true);
+        rows(drawing, view.theme, inner, &verdict::windows(view, columns));
     }
     let title = title(view);
-    sheet(buf, places.verdict, view, &title, &told_lines(view, &places));
+    sheet(drawing, places.verdict, view, &title, &told_lines(view, &places));
     if !places.proof.is_empty() {
         let (name, lines) = proof(view, usize::from(places.proof.width.saturating_sub(2)));
         let title = Strip::of(Role::Title, format!(" {name} "));
-        let inner = pane(buf, view.theme, places.proof, &title, true);
-        rows(buf, view.theme, inner, &lines);
+        let inner = pane(drawing, view.theme, places.proof, &title, true);
+        rows(drawing, view.theme, inner, &lines);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -93,20 +93,20 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
     was
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let title = Strip::of(Role::Focus, " gonogo's own log ")
         .put(Role::Dim, " the story of the release: gt ");
     let place = if view.ui.own_log.scrolled { " scrolled, esc follows " } else { " following " };
-    let inner = pane(buf, view.theme, area, &title.right(Role::Dim, place), true);
+    let inner = pane(drawing, view.theme, area, &title.right(Role::Dim, place), true);
     if inner.is_empty() {
         return;
     }
     let shape = Shape::of(view.theme);
-    TuiLoggerWidget::default()
+    let lines = TuiLoggerWidget::default()
         .style(view.theme.style(Role::Text))
         .formatter(Box::new(shape))
-        .state(&view.ui.own_log.state)
-        .render(inner, buf);
+        .state(&view.ui.own_log.state);
+    drawing.widget(inner, |area, cells| lines.render(area, cells));
 }
 
 /// How a line is written: cleaned, masked, wrapped.

@@ -1,6 +1,6 @@
 //! The release: stages, log, pods, levels, watch.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::engine::handle::{Direction, Snapshot};
@@ -186,15 +186,15 @@ pub(in crate::tui) fn click(ui: &mut Ui, snapshot: &Snapshot, body: Rect, at: (u
     }
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let panes = layout::panes(area, view.snapshot, view.ui);
-    pane::stages::draw(buf, panes.stages, view);
-    pane::details::draw(buf, panes.details, view);
-    pane::pods::draw(buf, panes.pods, view);
-    pane::levels::draw(buf, panes.levels, view);
-    pane::watch::draw(buf, panes.watch, view);
+    pane::stages::draw(drawing, panes.stages, view);
+    pane::details::draw(drawing, panes.details, view);
+    pane::pods::draw(drawing, panes.pods, view);
+    pane::levels::draw(drawing, panes.levels, view);
+    pane::watch::draw(drawing, panes.watch, view);
     // After its sideways neighbours, so that their edges are there to join.
-    pane::log::draw(buf, panes.log, view);
+    pane::log::draw(drawing, panes.log, view);
     // Its title lies on the lower edge of those above it.
-    pane::live::draw(buf, panes.live, view);
+    pane::live::draw(drawing, panes.live, view);
 }

@@ -1,6 +1,6 @@
 //! The releases of this machine: the running one, the past ones, two of them side by side.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Rows, within};
@@ -140,11 +140,11 @@ pub(in crate::tui) fn back(ui: &mut Ui) -> bool {
 }
 
 /// The bar over the list where no release is shown.
-pub(in crate::tui) fn bar(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    buf.set_style(area.intersection(buf.area), view.theme.style(Role::Elsewhere));
+pub(in crate::tui) fn bar(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
+    drawing.wash(area, view.theme.style(Role::Elsewhere));
     Strip::of(Role::Elsewhere, " gonogo │ no release is shown")
         .right(Role::Elsewhere, format!(" {} ", words::utc(view.snapshot.now.wall)))
-        .draw(buf, view.theme, area);
+        .draw(drawing, view.theme, area);
 }
 
 /// Glyph, role and word of where a release stands.
@@ -158,10 +158,10 @@ fn state(row: &Row) -> (&'static str, Role, &'static str) {
     }
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let releases = &view.ui.releases;
     if let Some(pair) = &releases.pair {
-        return compared(buf, area, view, &pair.0, &pair.1);
+        return compared(drawing, area, view, &pair.0, &pair.1);
     }
     let count = releases.shown.len();
     let mut title = Strip::of(Role::Focus, " Releases ");
@@ -173,13 +173,13 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         None => String::new(),
         Some(at) => format!(" read {} ", words::age(view.ui.now_ms.saturating_sub(at))),
     };
-    let inner = pane(buf, view.theme, area, &title.right(Role::Dim, age), true);
+    let inner = pane(drawing, view.theme, area, &title.right(Role::Dim, age), true);
     let shown = releases.rows(area);
     for (at, lock) in releases.shelf.locks.iter().enumerate() {
-        Strip::of(Role::Warn, format!(" ◆ {lock}")).draw(buf, view.theme, row(inner, at));
+        Strip::of(Role::Warn, format!(" ◆ {lock}")).draw(drawing, view.theme, row(inner, at));
     }
     let head = row(inner, releases.shelf.locks.len());
-    columns(inner.width, &Cells::head()).draw(buf, view.theme, head);
+    columns(inner.width, &Cells::head()).draw(drawing, view.theme, head);
     for at in 0..usize::from(shown.place.height) {
         let index = shown.top + at;
         let Some(known) = releases.shown.get(index).and_then(|at| releases.shelf.rows.get(*at))
@@ -188,10 +188,10 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         };
         let line = row(shown.place, at);
         if index == releases.list.at(count) {
-            buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
+            drawing.wash(line, view.theme.style(Role::Selected));
         }
         let cells = Cells::of(known, releases.marked.contains(&known.id));
-        columns(inner.width, &cells).draw(buf, view.theme, line);
+        columns(inner.width, &cells).draw(drawing, view.theme, line);
     }
     if count == 0 {
         let (role, what) = match &releases.error {
@@ -203,7 +203,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
             }
             None => (Role::Dim, "none matches; esc shows all".to_owned()),
         };
-        Strip::of(role, format!(" {what}")).draw(buf, view.theme, row(shown.place, 0));
+        Strip::of(role, format!(" {what}")).draw(drawing, view.theme, row(shown.place, 0));
     }
 }
 
@@ -273,10 +273,10 @@ fn columns(width: u16, cells: &Cells) -> Strip {
 }
 
 /// Two releases side by side: what is equal is faint.
-fn compared(buf: &mut Buffer, area: Rect, view: &View<'_>, a: &Release, b: &Release) {
+fn compared(drawing: &mut Drawing, area: Rect, view: &View<'_>, a: &Release, b: &Release) {
     let title =
         Strip::of(Role::Focus, format!(" {} beside {} ", a.id, b.id)).right(Role::Dim, " esc ");
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     let width = usize::from(inner.width.saturating_sub(28) / 2).max(10);
     let mut lines = vec![("release".to_owned(), a.id.to_string(), b.id.to_string())];
     lines.extend(facts(a).into_iter().zip(facts(b)).map(|((name, a), (_, b))| (name, a, b)));
@@ -294,7 +294,7 @@ fn compared(buf: &mut Buffer, area: Rect, view: &View<'_>, a: &Release, b: &Rele
             .put(role, format!("{a:<width$}"))
             .put(Role::Warn, format!("{sign} "))
             .put(role, b)
-            .draw(buf, view.theme, row(inner, at));
+            .draw(drawing, view.theme, row(inner, at));
     }
 }
 

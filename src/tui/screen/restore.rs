@@ -1,7 +1,7 @@
 //! The database's way back: the backups there are, a restore that is being prepared step by step,
 //! and one that is under way. Nothing runs before the last step of the preparation.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{beyond, heading, sheet, told};
@@ -12,14 +12,14 @@ use crate::tui::pen::{Strip, wrap};
 use crate::tui::popup::{Popup, Step, Wizard};
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let database = &view.ui.who.database;
     let title = Strip::of(Role::Focus, format!(" Database {database} "));
     let title = match wizard(view) {
         Some(_) => title.right(Role::Dim, " nothing has been changed yet "),
         None => title,
     };
-    sheet(buf, area, view, &title, &lines(view, area));
+    sheet(drawing, area, view, &title, &lines(view, area));
 }
 
 /// Rows that do not fit.

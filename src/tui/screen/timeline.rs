@@ -1,6 +1,6 @@
 //! The timeline: every record as a sentence, and what stands behind the chosen one.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Rows, split, within};
@@ -87,7 +87,7 @@ impl Timeline {
     }
 }
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let timeline = &view.ui.timeline;
     let (left, right) = split(area, WIDE, false);
     let count = timeline.shown.len();
@@ -101,7 +101,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         title = title.put(Role::Warn, format!(" only {} ", timeline.list.filter.text()));
     }
     let title = chain(title, timeline).right(Role::Dim, format!(" {place} "));
-    let inner = pane(buf, view.theme, left, &title, true);
+    let inner = pane(drawing, view.theme, left, &title, true);
     let shown = timeline.rows(area);
     let chosen = timeline.list.at(count);
     for at in 0..usize::from(inner.height) {
@@ -110,16 +110,16 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let Some(entry) = entry else { break };
         let line = row(inner, at);
         if index == chosen {
-            buf.set_style(line.intersection(buf.area), view.theme.style(Role::Selected));
+            drawing.wash(line, view.theme.style(Role::Selected));
         }
-        strip(view, entry, inner.width).draw(buf, view.theme, line);
+        strip(view, entry, inner.width).draw(drawing, view.theme, line);
     }
     if count == 0 {
         let nothing = if timeline.entries.is_empty() { " no records yet" } else { " none matches" };
-        Strip::of(Role::Dim, nothing).draw(buf, view.theme, inner);
+        Strip::of(Role::Dim, nothing).draw(drawing, view.theme, inner);
     }
     if !right.is_empty() {
-        detail(buf, right, view);
+        detail(drawing, right, view);
     }
 }
 
@@ -173,7 +173,7 @@ fn marked(strip: Strip, role: Role, text: &str, needle: &str) -> Strip {
     }
 }
 
-fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+fn detail(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let chosen = view.ui.timeline.chosen();
     let record = chosen.and_then(|entry| {
         let at = usize::try_from(entry.seq.0).ok()?;
@@ -183,7 +183,7 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     });
     let name = chosen.map_or("no record".to_owned(), |entry| format!("Record {}", entry.seq));
     let title = Strip::of(Role::Title, format!(" {name} "));
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     let (Some(entry), Some(record)) = (chosen, record) else { return };
     let columns = usize::from(inner.width).saturating_sub(2);
     let mut strips: Vec<Strip> = wrap(entry.text.as_str(), columns)
@@ -209,5 +209,5 @@ fn detail(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     if let Some(digest) = crate::engine::handle::chain_digest(record) {
         fact("this", digest.as_str());
     }
-    rows(buf, view.theme, inner, &strips);
+    rows(drawing, view.theme, inner, &strips);
 }

@@ -1,6 +1,6 @@
 //! A terminal too small for panes: which environment, what is needed, the way back. Keys work.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
@@ -11,8 +11,8 @@ use crate::tui::pen::{Strip, rows, wrap};
 use crate::tui::popup;
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
-    pane::top::draw(buf, area, view);
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
+    pane::top::draw(drawing, area, view);
     let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if below.is_empty() {
         return;
@@ -37,11 +37,11 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
     strips.extend(lines(Role::Strong, &pane::next::with_key(view)));
     strips.extend(lines(Role::Text, &words::state(&view.snapshot.release)));
     strips.extend(lines(Role::Dim, &format!("the panes need {COLUMNS_MIN} x {ROWS_MIN}")));
-    rows(buf, view.theme, below, &strips);
+    rows(drawing, view.theme, below, &strips);
     let kept = u16::try_from(kept).unwrap_or(u16::MAX).min(below.height);
     let rest = Rect { y: below.y + kept, height: below.height - kept, ..below };
     match popup::form(view) {
-        Some(form) => form.draw(buf, rest, view),
-        None => popup::draw(buf, rest, view),
+        Some(form) => form.draw(drawing, rest, view),
+        None => popup::draw(drawing, rest, view),
     }
 }

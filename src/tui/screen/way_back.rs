@@ -1,7 +1,7 @@
 //! The ways back: which one fits which trouble, how long it may take and takes, what it loses,
 //! and the exact patches of the quick one. `B` asks under it.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Screen, beyond, heading, sheet, told};
@@ -13,7 +13,7 @@ use crate::tui::pen::{Strip, wrap};
 use crate::tui::popup;
 use crate::tui::theme::Role;
 
-pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
+pub(in crate::tui) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>) {
     let release = &view.snapshot.release;
     let mut title = Strip::of(Role::Focus, " Ways back ");
     if let Some(at_ms) = release.rollout.switched_ms {
@@ -21,7 +21,7 @@ pub(in crate::tui) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>) {
         let since = words::duration(since / 1000 * 1000);
         title = title.right(Role::Dim, format!(" switched {since} ago "));
     }
-    sheet(buf, area, view, &title, &lines(view, area));
+    sheet(drawing, area, view, &title, &lines(view, area));
 }
 
 /// Rows that do not fit.

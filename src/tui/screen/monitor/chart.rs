@@ -1,7 +1,7 @@
 //! The error rate of a slot over the last minutes, against its limit. Both slots share a scale,
 //! so that they can be compared by eye.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::slots::sample;
@@ -17,7 +17,7 @@ use crate::tui::theme::Role;
 const AXIS: usize = 8;
 const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, slot: Slot) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, slot: Slot) {
     let policy = view.snapshot.release.policy().map(|policy| &policy.monitor);
     let limit = policy.map(|policy| policy.error_ratio_max);
     let now = sample(view, slot).and_then(|sample| sample.error_ratio);
@@ -29,9 +29,9 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, slot: Slot) {
         Some(limit) => title.right(Role::Dim, format!(" limit {} ", percent(limit))),
         None => title,
     };
-    let inner = pane(buf, view.theme, area, &title, true);
+    let inner = pane(drawing, view.theme, area, &title, true);
     let (columns, height) = (usize::from(inner.width), usize::from(inner.height));
-    rows(buf, view.theme, inner, &lines(view, slot, limit, columns, height));
+    rows(drawing, view.theme, inner, &lines(view, slot, limit, columns, height));
 }
 
 fn lines(

@@ -1,6 +1,6 @@
 //! One slot: what runs there, how many pods are ready, what it answers and how well.
 
-use ratatui::buffer::Buffer;
+use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::{Finite, Reading, Slot, SlotSample};
@@ -15,7 +15,7 @@ use crate::tui::theme::Role;
 /// Dots of pods that are shown at most.
 const DOTS: usize = 10;
 
-pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, slot: Slot) {
+pub(super) fn draw(drawing: &mut Drawing, area: Rect, view: &View<'_>, slot: Slot) {
     let (glyph, role) = mark::slot(slot);
     let rollout = &view.snapshot.release.rollout;
     let serves = match (rollout.rolled_back_ms, rollout.to) {
@@ -27,8 +27,8 @@ pub(super) fn draw(buf: &mut Buffer, area: Rect, view: &View<'_>, slot: Slot) {
     let title = Strip::of(role, format!(" {glyph} {slot} "))
         .put(worn, format!(" {serves} "))
         .right(Role::Strong, share);
-    let inner = pane(buf, view.theme, area, &title, true);
-    rows(buf, view.theme, inner, &lines(view, slot, usize::from(inner.width)));
+    let inner = pane(drawing, view.theme, area, &title, true);
+    rows(drawing, view.theme, inner, &lines(view, slot, usize::from(inner.width)));
 }
 
 /// The slot where there is no room for a frame.
