@@ -159,7 +159,7 @@ async fn a_bad_release_is_switched_watched_and_rolled_back_from_the_monitor() {
 
     // It shows where the traffic goes: proof, drain, rules with their evidence.
     cockpit.until("15 of 300 s good").await.expect("3 ready of GREEN, 0 of others");
-    cockpit.expect("drain").expect("error rate").expect("≤ 1.00 %").expect("0/3 bad");
+    cockpit.expect("drain").expect("error rate").expect("max 1.00 %").expect("0/3 bad");
     cockpit.expect("newest window ended").expect("1.0 % ╌");
     cockpit.until("NOT GOOD now: error rate").await.expect("1/3 bad").expect("✖ error rate");
 

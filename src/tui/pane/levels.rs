@@ -118,7 +118,7 @@ fn heading(view: &View<'_>, name: &str, level: &Level, limit: Option<Finite>) ->
         strip = strip.put(role, text);
     }
     match limit {
-        Some(limit) => strip.right(Role::Dim, format!("≤ {} ", (level.round)(limit))),
+        Some(limit) => strip.right(Role::Dim, format!("max {} ", (level.round)(limit))),
         None => strip,
     }
 }

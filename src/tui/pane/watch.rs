@@ -66,7 +66,7 @@ pub(in crate::tui) fn glyph(verdict: &Verdict) -> (&'static str, Role) {
     }
 }
 
-/// `✔✔✔?✖ error rate   0.24 % ≤ 1.00 %`.
+/// `✔✔✔?✖ error rate   0.24 max 1.00 %`.
 fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, windows: usize) -> Strip {
     let counted = monitor.counted();
     let recent = counted.get(counted.len().saturating_sub(windows)..).unwrap_or(counted);
@@ -81,10 +81,14 @@ fn rule_strip(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, windows: us
     }
     let value = monitor.counted().last().map_or(String::new(), |w| value(&w.evidence, rule));
     let limit = limit(policy, rule);
-    // The unit is said once.
-    let unit = [" %", " ms"].into_iter().find(|unit| limit.ends_with(unit)).unwrap_or("");
-    let value = value.strip_suffix(unit).unwrap_or(&value);
+    let value = without_unit(&value, &limit);
     strip.put(Role::Text, format!(" {}", rule.words())).right(Role::Dim, format!("{value}{limit} "))
+}
+
+/// A value before its limit: their unit is said once.
+pub(in crate::tui) fn without_unit<'v>(value: &'v str, limit: &str) -> &'v str {
+    let unit = [" %", " ms"].into_iter().find(|unit| limit.ends_with(unit)).unwrap_or("");
+    value.strip_suffix(unit).unwrap_or(value)
 }
 
 pub(in crate::tui) fn value(evidence: &Evidence, rule: Rule) -> String {
@@ -101,10 +105,10 @@ pub(in crate::tui) fn value(evidence: &Evidence, rule: Rule) -> String {
 
 pub(in crate::tui) fn limit(policy: &MonitorPolicy, rule: Rule) -> String {
     match rule {
-        Rule::ErrorRatio => format!(" ≤ {}", percent(policy.error_ratio_max)),
-        Rule::MeanLatency => format!(" ≤ {}", millis(policy.mean_ms_max)),
-        Rule::Exits => format!(" ≤ {}", policy.exits_max),
-        Rule::Ready => " ≥ 1".to_owned(),
+        Rule::ErrorRatio => format!(" max {}", percent(policy.error_ratio_max)),
+        Rule::MeanLatency => format!(" max {}", millis(policy.mean_ms_max)),
+        Rule::Exits => format!(" max {}", policy.exits_max),
+        Rule::Ready => " min 1".to_owned(),
     }
 }
 

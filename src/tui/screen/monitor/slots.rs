@@ -168,12 +168,12 @@ impl Level {
             (_, _, None) => Role::Dim,
             _ => Role::Strong,
         };
-        let limit = self.limit.map_or(String::new(), |limit| format!("≤ {}", (self.show)(limit)));
-        let limit = if columns < 36 { String::new() } else { format!("{limit:<10}") };
+        let limit = self.limit.map_or(String::new(), |limit| format!("max {}", (self.show)(limit)));
+        let limit = if columns < 36 { String::new() } else { format!("{limit:<12}") };
         let strip = Strip::of(Role::Dim, format!(" {:<8} ", self.name))
             .put(role, format!("{text:<10} "))
             .put(Role::Dim, limit);
-        let used = 21 + if columns < 36 { 0 } else { 10 };
+        let used = 21 + if columns < 36 { 0 } else { 12 };
         let history = view.ui.history.of(slot, columns.saturating_sub(used + 2));
         let values: Vec<Option<f64>> =
             history.iter().map(|sample| (self.of)(sample).map(Finite::get)).collect();

@@ -10,7 +10,7 @@ use crate::tui::draw::View;
 use crate::tui::mark;
 use crate::tui::pane::age;
 use crate::tui::pane::levels::{millis, percent};
-use crate::tui::pane::watch::{glyph, limit, value};
+use crate::tui::pane::watch::{glyph, limit, value, without_unit};
 use crate::tui::pen::{Strip, wrap};
 use crate::tui::screen::told;
 use crate::tui::theme::Role;
@@ -152,12 +152,13 @@ fn rule_lines(monitor: &Monitor, policy: &MonitorPolicy, rule: Rule, columns: us
     let bad = monitor.windows.iter().rev().take(of);
     let bad = bad.filter(|w| matches!(verdict_of(w, rule), Some(Verdict::Fail { .. }))).count();
     let limit = limit(policy, rule);
+    let shown = without_unit(&shown, &limit);
     let worn = if bad > 0 { Role::Failed } else { Role::Dim };
     let value_role = if tone == Role::Done { Role::Strong } else { tone };
     let mut strip = Strip::of(tone, format!(" {mark} "))
         .put(Role::Text, format!("{:<16}", rule.words()))
-        .put(value_role, format!("{shown:>9}"))
-        .put(Role::Dim, format!("{limit:<10}"));
+        .put(value_role, format!("{shown:>7}"))
+        .put(Role::Dim, format!("{limit:<12}"));
     if columns < 64 {
         strip = strip.put(worn, format!(" {bad}/{of} bad"));
         return with_reason(strip, verdict, tone, columns);
