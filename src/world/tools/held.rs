@@ -1,11 +1,12 @@
 //! A million findings in little memory: every text once, and a row of a few words each.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::report::{Found, line, update};
+use super::report::{Found, is_line, line, update};
 use crate::release::finding::{FindingKind, Package};
 use crate::release::{Clean, Digest, Finding, Severity};
 
@@ -28,7 +29,7 @@ pub struct Held {
     rows: Vec<Row>,
 }
 
-/// Numbers are those of texts, unless they say otherwise.
+/// Numbers are those of texts, unless they say otherwise. A rule's may be a [`cve`]'s own.
 #[derive(Clone, Copy)]
 struct Row {
     fingerprint: [u8; 32],
@@ -78,7 +79,6 @@ impl Held {
         self.rows.shrink_to_fit();
         self.aliases.shrink_to_fit();
         self.texts.text.shrink_to_fit();
-        self.texts.ends.shrink_to_fit();
     }
 
     /// Takes a finding; false where it does not fit any more.
@@ -90,21 +90,17 @@ impl Held {
         secret: Option<Digest>,
         fingerprint: [u8; 32],
     ) -> bool {
-        let place = match (path, found.line) {
-            ("", _) if found.resource.is_empty() => (found.package, None),
-            ("", _) => (found.resource, None),
-            (path, line) => (path, line),
-        };
-        let line_no = place.1.and_then(|line| u32::try_from(line).ok()).filter(|line| *line > 0);
-        let long = place.0.len() > PATH_BYTES_MAX && line_no.is_some();
-        let joined =
-            if long { format!("{}:{}", place.0, line_no.unwrap_or(0)) } else { String::new() };
-        let (path, line_no) =
-            if long { (joined.as_str(), 0) } else { (place.0, line_no.unwrap_or(0)) };
+        let (path, line) = place(found, path);
+        let path = path.as_ref();
         let short = found.package.len() + found.fixed.len() < PATH_BYTES_MAX;
         let texts = &mut self.texts;
         let named = if found.package.is_empty() { found.purl } else { found.package };
-        let package = [named, found.purl, found.installed, found.fixed].map(|text| texts.id(text));
+        let package = [
+            texts.id(Place::Package, named),
+            texts.id(Place::Purl, found.purl),
+            texts.id(Place::Installed, found.installed),
+            texts.id(Place::Fixed, found.fixed),
+        ];
         let fix = match found.update {
             // Nearly all fixes of packages are said in the same words.
             // Where no package is named, none is held from which the words could be made.
@@ -115,15 +111,17 @@ impl Held {
             {
                 UPDATE
             }
-            true => texts.id(&update(found.package, found.fixed)),
-            false => texts.id(found.fix),
+            true => texts.id(Place::Fix, &update(found.package, found.fixed)),
+            false => texts.id(Place::Fix, found.fix),
         };
-        let [resource, evidence, rule, title] =
-            [found.resource, found.evidence, found.rule, found.title].map(|text| texts.id(text));
-        let original = texts.word_of(found.severity, found.original);
+        let resource = texts.id(Place::Resource, found.resource);
+        let evidence = texts.id(Place::Evidence, found.evidence);
+        let rule = cve::number(found.rule).unwrap_or_else(|| texts.id(Place::Rule, found.rule));
+        let title = texts.id(Place::Title, found.title);
+        let original = texts.id(Place::Original, found.original);
         // What is in no file stands in its package.
-        let path = if path == named { package[0] } else { texts.id(path) };
-        let tool = texts.same_as_last(tool);
+        let path = if path == named { package[0] } else { texts.id(Place::Path, path) };
+        let tool = texts.id(Place::Tool, tool.as_str());
         let secret = match secret {
             None => 0,
             Some(secret) => {
@@ -132,8 +130,9 @@ impl Held {
             }
         };
         if let Ok(row) = u32::try_from(self.rows.len()) {
-            let ids = found.aliases.iter().map(|id| (row, self.texts.id(id)));
-            self.aliases.extend(ids);
+            let mut id =
+                |id: &String| cve::number(id).unwrap_or_else(|| texts.id(Place::Alias, id));
+            self.aliases.extend(found.aliases.iter().map(|alias| (row, id(alias))));
         }
         let package = if named.is_empty() { 0 } else { self.packages.id(package) };
         let details = match [resource, fix, evidence, secret] {
@@ -147,7 +146,7 @@ impl Held {
             title,
             original,
             path,
-            line: line_no,
+            line,
             package,
             details,
             severity: found.severity,
@@ -160,6 +159,7 @@ impl Held {
     pub fn finding(&self, at: usize) -> Finding {
         let Some(row) = self.rows.get(at) else { return Finding::default() };
         let text = |id: u32| Clean::new(self.texts.get(id));
+        let flaw = |id: u32| cve::text(id).map_or_else(|| text(id), Clean::from);
         let some = |id: u32| (id != 0).then(|| text(id));
         let [resource, fix, evidence, secret] = self.details.get(row.details);
         let [name, purl, installed, fixed] = self.packages.get(row.package);
@@ -175,8 +175,8 @@ impl Held {
         let secret = usize::try_from(secret).ok().and_then(|number| number.checked_sub(1));
         Finding {
             tool: text(row.tool),
-            rule: text(row.rule),
-            aliases: self.aliases(at).map(text).collect(),
+            rule: flaw(row.rule),
+            aliases: self.aliases(at).map(flaw).collect(),
             severity: row.severity,
             original: some(row.original),
             title: text(row.title),
@@ -222,29 +222,136 @@ impl Held {
     }
 }
 
-/// Different texts, each once. Number 0 is the empty one.
+/// Where a finding stands: a path and a line, 0 where there is none; else the resource or package.
+fn place<'f>(found: &Found<'f>, path: &'f str) -> (Cow<'f, str>, u32) {
+    let (path, line) = match (path, found.line) {
+        ("", _) if found.resource.is_empty() => (found.package, None),
+        ("", _) => (found.resource, None),
+        (path, line) => (path, line),
+    };
+    let line = line.and_then(|line| u32::try_from(line).ok()).unwrap_or(0);
+    if path.len() > PATH_BYTES_MAX && line > 0 {
+        return (Cow::Owned(format!("{path}:{line}")), 0);
+    }
+    (Cow::Borrowed(path), line)
+}
+
+/// Numbers that stand for themselves: most of a large report's rules are those of CVE, each another
+/// one, and take neither memory nor a look into a table.
+mod cve {
+    /// Set in the number of a CVE, and in that of no text.
+    pub(super) const MARK: u32 = 1 << 31;
+    const YEARS: std::ops::RangeInclusive<u32> = 1999..=2062;
+    const DIGITS: std::ops::RangeInclusive<usize> = 4..=7;
+    /// A serial number has so many bits, and how many digits it is written with has two more.
+    const SERIAL_BITS: u32 = 23;
+
+    /// `CVE-2024-3094` in one word; none for every other text, and for a CVE that does not fit.
+    pub(super) fn number(text: &str) -> Option<u32> {
+        let (year, serial) = text.strip_prefix("CVE-")?.split_once('-')?;
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if year.len() != 4 || !DIGITS.contains(&serial.len()) || !digits(year) || !digits(serial) {
+            return None;
+        }
+        let (year, value) = (year.parse().ok()?, serial.parse::<u32>().ok()?);
+        if !YEARS.contains(&year) || value >> SERIAL_BITS != 0 {
+            return None;
+        }
+        let width = u32::try_from(serial.len() - DIGITS.start()).ok()?;
+        Some(MARK | (year - YEARS.start()) << (SERIAL_BITS + 2) | width << SERIAL_BITS | value)
+    }
+
+    /// The text of a CVE's number; none for the number of a text.
+    pub(super) fn text(number: u32) -> Option<String> {
+        let number = (number & MARK != 0).then_some(number & !MARK)?;
+        let (year, width) = (number >> (SERIAL_BITS + 2), number >> SERIAL_BITS & 3);
+        let width = DIGITS.start() + width as usize;
+        let serial = number & ((1 << SERIAL_BITS) - 1);
+        Some(format!("CVE-{}-{serial:0width$}", YEARS.start() + year))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_cve_is_read_back_as_it_was_and_nothing_else_is_one() {
+            for cve in [
+                "CVE-1999-0001",
+                "CVE-2015-00012",
+                "CVE-2024-3094",
+                "CVE-2026-8388607",
+                "CVE-2062-0000",
+            ] {
+                let number = number(cve).expect(cve);
+                assert_eq!(text(number).as_deref(), Some(cve));
+            }
+            for other in [
+                "",
+                "CVE-",
+                "CVE-2024",
+                "CVE-2024-",
+                "CVE-2024-123",
+                "CVE-2024-12345678",
+                "CVE-2026-8388608",
+                "CVE-1998-0001",
+                "CVE-2063-0001",
+                "CVE-2024-+123",
+                "CVE-+024-1234",
+                "CVE-2024-1234 ",
+                "cve-2024-1234",
+                "CVE-2024-12٣4",
+                "GHSA-2024-1234",
+            ] {
+                assert_eq!(number(other), None, "{other}");
+            }
+            assert_eq!(text(MARK - 1), None);
+        }
+    }
+}
+
+/// Different texts, each once, one behind the other; a text's number is its place. Before each
+/// stands its length in bytes, as a character: most take one byte, and who looks a text up finds
+/// both in one place of the memory. Number 0 is the empty one.
 struct Texts {
     text: String,
-    ends: Vec<u32>,
     ids: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// The tool of the last finding: most findings share it with the one before.
-    last: u32,
-    /// The tool's own word for each severity, which seldom changes.
-    words: [u32; Severity::ALL.len()],
+    /// What the finding before this one had in each place, and how long it was: neighbours often
+    /// share it.
+    last: [(u32, usize); Place::ALL],
     full: bool,
+}
+
+/// Where in a finding a text stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Tool,
+    Rule,
+    Title,
+    Original,
+    Path,
+    Resource,
+    Fix,
+    Evidence,
+    Alias,
+    Package,
+    Purl,
+    Installed,
+    Fixed,
+}
+
+impl Place {
+    const ALL: usize = Self::Fixed as usize + 1;
 }
 
 impl Default for Texts {
     fn default() -> Self {
-        let (ids, hasher) = (HashTable::new(), DefaultHashBuilder::default());
         Self {
-            text: String::new(),
-            ends: vec![0],
-            ids,
-            hasher,
-            last: 0,
-            words: [0; Severity::ALL.len()],
+            text: String::from("\0"),
+            ids: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            last: [(0, 0); Place::ALL],
             full: false,
         }
     }
@@ -252,12 +359,22 @@ impl Default for Texts {
 
 impl Texts {
     fn get(&self, id: u32) -> &str {
-        within(&self.text, &self.ends, id)
+        within(&self.text, id)
     }
 
-    /// The number of a foreign text, as [`line`] makes it. A text that stands there as it is has
-    /// been through that already.
-    fn id(&mut self, text: &str) -> u32 {
+    /// The number of a foreign text, as [`line`] makes it.
+    fn id(&mut self, place: Place, text: &str) -> u32 {
+        let last = self.last[place as usize];
+        if last.1 == text.len() && self.get(last.0) == text {
+            return last.0;
+        }
+        let id = self.look_up(text);
+        self.last[place as usize] = (id, text.len());
+        id
+    }
+
+    /// A text that stands there as it is has been through [`line`] already.
+    fn look_up(&mut self, text: &str) -> u32 {
         if text.is_empty() {
             return 0;
         }
@@ -265,32 +382,16 @@ impl Texts {
         if let Some(id) = self.find(text, hash) {
             return id;
         }
+        if is_line(text) {
+            return self.insert(text, hash);
+        }
         let clean = line(text);
         let clean = clean.as_str();
-        if clean == text { self.insert(clean, hash) } else { self.clean_id(clean) }
-    }
-
-    fn clean_id(&mut self, text: &str) -> u32 {
-        if text.is_empty() {
+        if clean.is_empty() {
             return 0;
         }
-        let hash = self.hasher.hash_one(text);
-        self.find(text, hash).unwrap_or_else(|| self.insert(text, hash))
-    }
-
-    fn same_as_last(&mut self, tool: &Clean) -> u32 {
-        if self.get(self.last) != tool.as_str() {
-            self.last = self.clean_id(tool.as_str());
-        }
-        self.last
-    }
-
-    fn word_of(&mut self, severity: Severity, word: &str) -> u32 {
-        let at = severity as usize;
-        if self.get(self.words[at]) != word {
-            self.words[at] = self.id(word);
-        }
-        self.words[at]
+        let hash = self.hasher.hash_one(clean);
+        self.find(clean, hash).unwrap_or_else(|| self.insert(clean, hash))
     }
 
     fn find(&self, text: &str, hash: u64) -> Option<u32> {
@@ -298,27 +399,29 @@ impl Texts {
     }
 
     fn insert(&mut self, text: &str, hash: u64) -> u32 {
-        let (Ok(id), Ok(end)) =
-            (u32::try_from(self.ends.len()), u32::try_from(self.text.len() + text.len()))
-        else {
+        let length = u32::try_from(text.len()).ok().and_then(char::from_u32);
+        let id = u32::try_from(self.text.len()).ok().filter(|id| *id < cve::MARK);
+        let (Some(length), Some(id)) = (length, id) else {
             self.full = true;
             return 0;
         };
+        self.text.push(length);
         self.text.push_str(text);
-        self.ends.push(end);
-        let Self { text, ends, ids, hasher, .. } = self;
-        ids.insert_unique(hash, id, |id| hasher.hash_one(within(text, ends, *id)));
+        let Self { text, ids, hasher, .. } = self;
+        ids.insert_unique(hash, id, |id| hasher.hash_one(within(text, *id)));
         id
     }
 
     fn bytes(&self) -> usize {
-        self.text.capacity() + self.ends.capacity() * size_of::<u32>() + self.ids.allocation_size()
+        self.text.capacity() + self.ids.allocation_size()
     }
 }
 
-fn within<'t>(text: &'t str, ends: &[u32], id: u32) -> &'t str {
-    let at = |id: u32| ends.get(id as usize).map_or(0, |end| *end as usize);
-    if id == 0 { "" } else { text.get(at(id - 1)..at(id)).unwrap_or("") }
+/// The text whose length stands at a place.
+fn within(text: &str, id: u32) -> &str {
+    let mut rest = text.get(id as usize..).unwrap_or("").chars();
+    let length = rest.next().map_or(0, u32::from);
+    rest.as_str().get(..length as usize).unwrap_or("")
 }
 
 /// Different tuples, each once. Number 0 is the empty one.

@@ -161,6 +161,8 @@ pub(super) struct Tally<'t> {
     counts: BTreeMap<Severity, u32>,
     measures: BTreeMap<Measure, Finite>,
     sink: Sink<'t>,
+    /// What the fingerprint of the last finding was made of: room for the next one's.
+    told: Vec<u8>,
     /// Who wants a bill's components, if anybody does.
     pub(super) components: Option<&'t mut dyn FnMut(Package)>,
 }
@@ -215,6 +217,7 @@ impl<'t> Tally<'t> {
             counts: BTreeMap::new(),
             measures: BTreeMap::new(),
             sink,
+            told: Vec::new(),
             components: None,
         }
     }
@@ -249,22 +252,23 @@ impl<'t> Tally<'t> {
         }
     }
 
-    fn fingerprint(&self, found: &Found<'_>, path: &str, secret: Option<&Digest>) -> [u8; 32] {
+    fn fingerprint(&mut self, found: &Found<'_>, path: &str, secret: Option<&Digest>) -> [u8; 32] {
         use sha2::Digest as _;
         let package = if found.purl.is_empty() { found.package } else { found.purl };
-        let mut hash = sha2::Sha256::new();
         let resource = without_tag(found.resource);
         let package = without_version(package);
+        let told = &mut self.told;
+        told.clear();
         for part in [self.tool.as_str(), found.rule, without_tag(path), resource, package] {
-            hash.update(part);
-            hash.update("\0");
+            told.extend_from_slice(part.as_bytes());
+            told.push(0);
         }
         match secret {
-            Some(secret) => hash.update(secret.as_str()),
+            Some(secret) => told.extend_from_slice(secret.as_str().as_bytes()),
             None if found.identity.is_empty() => {}
-            None => hash.update(stable(found.identity)),
+            None => told.extend_from_slice(stable(found.identity).as_bytes()),
         }
-        hash.finalize().into()
+        sha2::Sha256::digest(told).into()
     }
 
     /// Notes a number; what is none says nothing.
@@ -412,6 +416,15 @@ pub(super) fn relative<'p>(path: &'p str, root: &str) -> &'p str {
     let inner = path.strip_prefix(root).filter(|_| !root.is_empty());
     let inner = inner.and_then(|inner| inner.strip_prefix('/'));
     inner.unwrap_or(path.strip_prefix("./").unwrap_or(path))
+}
+
+/// Whether a text stays as it is where it becomes a [`line`]: nearly all do.
+pub(super) fn is_line(text: &str) -> bool {
+    let plain = |text: &str| text.bytes().fold(true, |all, b| all & (0x20..0x7f).contains(&b));
+    text.len() <= LINE_CHARS_MAX
+        && plain(text)
+        && text.trim_ascii().len() == text.len()
+        && matches!(conceal(text), Cow::Borrowed(_))
 }
 
 /// One line of foreign text: trimmed, secrets masked, clean, and not too long.
