@@ -89,6 +89,29 @@ fn f5_a_journal_without_room_for_a_reserve_begins_nothing() {
     append(&mut journal, vec![rollback()]).expect("the way back is always open");
 }
 
+#[test]
+fn room_is_claimed_ahead_of_the_records_and_a_write_without_it_finds_its_own() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = quick_dir();
+    let disk = Disk::faulty(Fault::default());
+    let folder = folder(&dir);
+    let mut journal = Journal::create_on(&disk, &folder, id(), driver("s-1")).expect("created");
+    let none =
+        Fault { nth: 1, lasts: true, only: Some(Call::Reserve), errno: ENOSPC, ..Fault::default() };
+    disk.set_fault(none);
+    append(&mut journal, vec![intent(0)]).expect("kept");
+    assert_eq!(disk.failed(), 1, "it was tried");
+    append(&mut journal, vec![intent(1)]).expect("kept");
+    assert_eq!(disk.failed(), 1, "and is not for every record");
+    disk.set_fault(Fault::default());
+    append(&mut journal, vec![outcome(100_000)]).expect("kept");
+    let found = fs::metadata(folder.join("journal.jsonl")).expect("it");
+    // Blocks are counted in 512 bytes, whatever the file system's own are.
+    let (taken, ahead) = (found.blocks() * 512, 16 << 10);
+    assert!(taken > found.len() + ahead, "{taken} bytes are taken for {}", found.len());
+    assert_eq!(watch(&folder).1.len(), 3);
+}
+
 /// A file system of 4 MiB of its own, gone when dropped.
 struct Tiny(tempfile::TempDir);
 

@@ -19,6 +19,9 @@ use crate::release::Clean;
 const RESERVE_BYTES: u64 = 1 << 20;
 /// The part of it that only the way back may use.
 const WAY_BACK_BYTES: u64 = 256 << 10;
+/// Space that is claimed behind the file's end at a time, in bytes: a sync that has to find room
+/// for what was appended takes longer by a twentieth.
+const AHEAD_BYTES: u64 = 32 << 10;
 /// The last line's end, sum included, that is looked at before each append.
 const TAIL_BYTES: usize = 64;
 
@@ -38,6 +41,8 @@ struct OpenFile {
     /// Device and inode of the file that was opened.
     place: (u64, u64),
     bytes: u64,
+    /// Up to where space was claimed, if the file system does that.
+    claimed: u64,
     tail: Vec<u8>,
     room: Room,
     dead: Option<Clean>,
@@ -68,12 +73,14 @@ impl FileShelf {
             file,
             place,
             bytes,
+            claimed: bytes,
             tail: Vec::new(),
             room: Room::Held,
             dead: None,
         };
-        let tail = usize::try_from(bytes).unwrap_or(TAIL_BYTES).min(TAIL_BYTES);
-        open.tail = open.read_end(tail)?;
+        let mut tail = vec![0; usize::try_from(bytes).unwrap_or(TAIL_BYTES).min(TAIL_BYTES)];
+        open.read_tail(&mut tail)?;
+        open.tail = tail;
         if !open.make_reserve() {
             open.room = Room::Given { left: 0 };
         }
@@ -191,7 +198,8 @@ impl OpenFile {
         if found.len() < self.bytes {
             return Err(format!("journal.jsonl was cut to {} bytes", found.len()));
         }
-        match self.read_end(self.tail.len()) {
+        let mut tail = [0; TAIL_BYTES];
+        match self.read_tail(tail.get_mut(..self.tail.len()).unwrap_or_default()) {
             Ok(tail) if tail == self.tail => {}
             Ok(_) => return Err("the last record was altered".to_owned()),
             Err(error) => return Err(format!("read: {error}")),
@@ -223,11 +231,10 @@ impl OpenFile {
         Ok(lines)
     }
 
-    /// The last `bytes` of what is kept.
-    fn read_end(&self, bytes: usize) -> io::Result<Vec<u8>> {
-        let mut end = vec![0; bytes];
+    /// The end of what is kept, as much as fits into `end`.
+    fn read_tail<'b>(&self, end: &'b mut [u8]) -> io::Result<&'b [u8]> {
         if !end.is_empty() {
-            self.disk.read_at(&self.file, &mut end, self.bytes.saturating_sub(bytes as u64))?;
+            self.disk.read_at(&self.file, end, self.bytes.saturating_sub(end.len() as u64))?;
         }
         Ok(end)
     }
@@ -239,7 +246,7 @@ impl OpenFile {
             self.room = Room::Held;
         }
         let full = match self.room {
-            Room::Held => match self.write_or_undo(bytes) {
+            Room::Held => match self.claim_and_write(bytes) {
                 Err(NotWritten::Full(error)) => error,
                 other => return other,
             },
@@ -266,6 +273,16 @@ impl OpenFile {
         self.write_or_undo(bytes)?;
         self.room = Room::Given { left: left.saturating_sub(need) };
         Ok(())
+    }
+
+    fn claim_and_write(&mut self, bytes: &[u8]) -> Result<(), NotWritten> {
+        let end = self.bytes + bytes.len() as u64;
+        if end > self.claimed {
+            self.claimed = end + AHEAD_BYTES;
+            // Where there is no such room, or no such call, the write finds its own.
+            let _ = self.disk.claim(&self.file, self.bytes, self.claimed - self.bytes);
+        }
+        self.write_or_undo(bytes)
     }
 
     fn write_or_undo(&self, bytes: &[u8]) -> Result<(), NotWritten> {
