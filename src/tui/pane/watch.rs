@@ -108,7 +108,7 @@ pub(in crate::tui) fn limit(policy: &MonitorPolicy, rule: Rule) -> String {
         Rule::ErrorRatio => format!(" max {}", percent(policy.error_ratio_max)),
         Rule::MeanLatency => format!(" max {}", millis(policy.mean_ms_max)),
         Rule::Exits => format!(" max {}", policy.exits_max),
-        Rule::Ready => " min 1".to_owned(),
+        Rule::Ready => " need 1".to_owned(),
     }
 }
 
