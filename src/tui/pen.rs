@@ -280,7 +280,7 @@ pub(super) fn to_ascii(text: &str) -> String {
             c if c.is_ascii() => c,
             '✔' => '+',
             '◐' | '│' | '┃' | '╎' => '|',
-            '▲' => '!',
+            '▲' | '≠' => '!',
             '✖' | '×' => 'x',
             '○' | '▂' => '.',
             // The mark of what was cut is the same whoever cut it.
