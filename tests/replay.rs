@@ -79,6 +79,18 @@ async fn a_replay_plays_waits_jumps_between_decisions_and_says_so_all_the_time()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replay_shows_of_a_running_step_s_log_what_had_come_by_then() {
+    let flown = flown("bad-release").await;
+    let mut cockpit = flown.cockpit((200, 60));
+    cockpit.press("space").press("@").type_text("0:18").press("enter").expect("paused 0:18/");
+    cockpit.expect("Log code.snyk.1").expect("0:10 │ snyk").expect_no("0:21 │ snyk");
+    cockpit.press("@").type_text("0:25").press("enter").expect("0:21 │ snyk");
+    cockpit.press("@").type_text("0:18").press("enter").expect_no("0:21 │ snyk");
+    // Not following, too.
+    cockpit.press("tab").press("g").press("g").expect("0:10 │ snyk").expect_no("0:21 │ snyk");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_can_be_asked_of_a_replay() {
     let flown = flown("bad-release").await;
     let mut cockpit = flown.cockpit((120, 36));

@@ -152,6 +152,11 @@ impl Handle {
         })
     }
 
+    /// How many lines of an effect's log had come so many milliseconds after its start.
+    pub fn log_until(&self, key: &EffectKey, at_ms: u64) -> Result<usize, Clean> {
+        self.with_log(key, |log| log.lines_until(at_ms))
+    }
+
     /// Reads the report of a step whole, compares it with what serves now, and weighs it. It takes
     /// as long as the report is large.
     pub fn triage(&self, release: &Release, step: &StepId) -> Result<Triaged, Clean> {

@@ -22,6 +22,9 @@ pub(super) struct LogView {
     /// The line that the last search found.
     pub(super) found: Option<usize>,
     pub(super) error: Option<Clean>,
+    /// In a replay, milliseconds since the start of a step that runs: what it wrote later has not
+    /// come yet.
+    pub(super) until_ms: Option<u64>,
     rows: usize,
     pub(super) columns: usize,
     /// The window whose lines are on the page; none when they may be old.
@@ -43,6 +46,7 @@ impl Default for LogView {
             needle: None,
             found: None,
             error: None,
+            until_ms: None,
             rows: 0,
             columns: 0,
             read: None,
@@ -83,12 +87,7 @@ impl LogView {
         if self.read.as_ref() == Some(&window) {
             return;
         }
-        let page = if self.follow {
-            handle.log_tail(key, self.rows)
-        } else {
-            handle.log(key, self.top, self.rows)
-        };
-        match page {
+        match self.page_of(handle, key) {
             Ok(page) => {
                 if self.follow {
                     self.top = page.first;
@@ -99,6 +98,20 @@ impl LogView {
             Err(why) => self.error = Some(why),
         }
         self.read = Some(window);
+    }
+
+    fn page_of(&self, handle: &Handle, key: &EffectKey) -> Result<LogPage, Clean> {
+        let Some(until_ms) = self.until_ms else {
+            return if self.follow {
+                handle.log_tail(key, self.rows)
+            } else {
+                handle.log(key, self.top, self.rows)
+            };
+        };
+        let total = handle.log_until(key, until_ms)?;
+        let first = if self.follow { total.saturating_sub(self.rows) } else { self.top.min(total) };
+        let page = handle.log(key, first, self.rows.min(total - first))?;
+        Ok(LogPage { total, ..page })
     }
 
     /// Looks for the needle from the line last found, else from the window.

@@ -200,7 +200,12 @@ impl Ui {
         self.pods.learn(&snapshot.live, usize::from(self.size.1));
         let (rows, columns) = layout::log_size(snapshot, self);
         let chosen = chosen_step(self, &snapshot.release);
-        self.log.choose(chosen.and_then(|id| snapshot.release.step_key(&id)));
+        self.log.choose(chosen.as_ref().and_then(|id| snapshot.release.step_key(id)));
+        let replayed = chosen.filter(|_| self.replay.is_some());
+        self.log.until_ms = replayed.and_then(|id| {
+            let step = snapshot.release.steps.get(&id).filter(|step| step.end.is_none())?;
+            Some(snapshot.release.elapsed_ms(snapshot.now).saturating_sub(step.started_ms?))
+        });
         self.log.resize(rows, columns);
         self.drop_outdated(snapshot);
         if self.top > 0 {

@@ -127,6 +127,21 @@ impl LogFile {
         self.parts.iter().map(|part| part.lines).sum::<usize>() + usize::from(self.gap.is_some())
     }
 
+    /// How many rows had come so many milliseconds after the step's start.
+    pub fn lines_until(&self, at_ms: u64) -> io::Result<usize> {
+        let (mut low, mut high) = (0, self.lines());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let line = self.window(middle, 1)?;
+            if line.first().is_some_and(|line| line.at_ms > at_ms) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+
     /// At most `count` rows from row `from` on, the first being 0.
     pub fn window(&self, from: usize, count: usize) -> io::Result<Vec<LogLine>> {
         let mut window = Vec::with_capacity(count.min(1024));
