@@ -181,14 +181,8 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         settings.principal = by.clone();
         return rehearse::plain(args, paths, &by, settings, &mut out);
     }
-    // Both are read at the same time: the first frame waits for them.
-    let (scenario, theme) = std::thread::scope(|scope| {
-        let theme = scope.spawn(|| theme(paths, look));
-        let scenario = config::scenario(args, paths);
-        (scenario, theme.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    // An unknown scenario is named before the lack of a terminal, and that before a bad theme.
-    let scenario = scenario?;
+    // An unknown scenario is named before the lack of a terminal.
+    let scenario = config::scenario(args, paths)?;
     if !on_terminal() {
         let what = "a rehearsal asks for decisions, and nobody can type here";
         let hint = "add --auto: a scripted operator decides, and plain lines are printed";
@@ -199,7 +193,7 @@ fn rehearsal(args: &args::Rehearse, paths: &Paths, look: &Look) -> Result<Exit, 
         settings.principal = by.clone();
         Ok(settings)
     };
-    rehearse::cockpit(args, scenario, paths, &by, theme?, settings, &mut out)
+    rehearse::cockpit(args, scenario, paths, &by, theme(paths, look)?, settings, &mut out)
 }
 
 /// The database of the rehearsed shop.
