@@ -87,7 +87,8 @@ async fn a_replay_shows_of_a_running_step_s_log_what_had_come_by_then() {
     cockpit.press("@").type_text("0:25").press("enter").expect("0:21 │ snyk");
     cockpit.press("@").type_text("0:18").press("enter").expect_no("0:21 │ snyk");
     // Not following, too.
-    cockpit.press("tab").press("g").press("g").expect("0:10 │ snyk").expect_no("0:21 │ snyk");
+    cockpit.press("tab").press("gg").expect_no("following");
+    cockpit.expect("2 of 2").expect("0:10 │ snyk").expect_no("0:21 │ snyk");
 }
 
 #[tokio::test(start_paused = true)]
