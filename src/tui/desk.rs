@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use crate::tui::drawing::Drawing;
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::Frame;
 use tokio::task::JoinSet;
 
 use super::draw::paint;
+use super::drawing::Drawing;
 use super::keys::{Chord, Keymap};
 use super::library::{Library, Shelf};
 use super::mouse::on_mouse;

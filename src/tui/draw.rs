@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use crate::tui::drawing::Drawing;
 use ratatui::Frame;
 
+use super::drawing::Drawing;
 use super::layout::{self, Areas};
 use super::pane;
 use super::pods::Pods;

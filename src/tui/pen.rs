@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::symbols::border;
 use ratatui::widgets::Block;
 use unicode_width::UnicodeWidthChar;
 
+use super::drawing::Drawing;
 use super::theme::{Role, Theme};
 use crate::release::{Clean, hidden};
 

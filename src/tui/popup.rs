@@ -23,12 +23,12 @@ pub(super) use wizard::{Step, Wizard};
 
 use std::sync::Arc;
 
-use crate::tui::drawing::Drawing;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
 use super::action::{Action, ask_of, not_armed};
 use super::draw::View;
+use super::drawing::Drawing;
 use super::keys::Chord;
 use super::on_key::{Did, act, arm};
 use super::screen::{self, Screen};

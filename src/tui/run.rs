@@ -5,11 +5,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::tui::drawing::Drawing;
 use crossterm::event::{Event, KeyEventKind};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::desk::{Desk, Settings, Todo};
+use super::drawing::Drawing;
 use super::screen::first_frame::FirstFrame;
 use super::terminal::{Keyboard, Screen};
 use super::theme::Theme;

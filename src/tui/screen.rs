@@ -14,11 +14,11 @@ pub(super) mod timeline;
 pub(super) mod tiny;
 pub(super) mod way_back;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::action::{Action, ask_of};
 use super::draw::View;
+use super::drawing::Drawing;
 use super::keys::Mode;
 use super::layout;
 use super::list::List;

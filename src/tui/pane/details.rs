@@ -1,11 +1,11 @@
 //! What is known about the chosen step.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::{Step, StepId, StepState, StepStatus, Verdict};
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pen::{Strip, pane, rows, wrap};
 use crate::tui::theme::Role;

@@ -1,10 +1,10 @@
 //! The footer: what the last key came to, else the keys that are right for this moment.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::{Action, refused, waits_for_arming};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::keys::{Binding, Mode, When};
 use crate::tui::pen::{Strip, width};
 use crate::tui::popup::{Popup, Word};

@@ -1,11 +1,11 @@
 //! Error rate and response time of both slots against their limits, with the age of the sample.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{age, aged, late, title};
 use crate::release::{Clean, Finite, Slot, SlotSample};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pen::{Strip, dotted, height_of, pane, row, rows, threshold};
 use crate::tui::theme::Role;

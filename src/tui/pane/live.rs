@@ -1,11 +1,11 @@
 //! Both slots in one row each, where there is no room for panes of their own.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{aged, levels, pods, watch};
 use crate::release::Slot;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::theme::Role;
 

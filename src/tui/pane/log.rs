@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::title;
 use crate::engine::handle::{LogLine, Stream};
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark::clock;
 use crate::tui::pen::{Strip, pane, row, rows, wrap};
 use crate::tui::theme::Role;

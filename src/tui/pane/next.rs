@@ -1,10 +1,10 @@
 //! NEXT: what the release needs from a person now, with its key.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::layout::line_columns;
 use crate::tui::mark::clock;
 use crate::tui::pen::{Strip, row, width, wrap};

@@ -1,12 +1,12 @@
 //! The pods of both slots: which slot serves, how many are ready, which are not well.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{age, aged, title};
 use crate::release::{PodRow, Release, Slot};
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pen::{Strip, pane, rows, width};
 use crate::tui::pods::SlotPods;

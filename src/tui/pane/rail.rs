@@ -1,10 +1,10 @@
 //! The rail: a glyph a stage, how many are go, how it stands, when the machine is done.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pen::Strip;
 use crate::tui::theme::Role;

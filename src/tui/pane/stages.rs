@@ -1,12 +1,12 @@
 //! The stages in their order, and the steps of the one that is open.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::title;
 use crate::release::{Release, Stage, StageId, Step, StepId, StepState, StepStatus};
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark::{self, Mark, clock};
 use crate::tui::pen::{Strip, pane, row};
 use crate::tui::theme::Role;

@@ -1,11 +1,11 @@
 //! The top bar: which environment, and whether this is a rehearsal. On every frame.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::engine::handle::Link;
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark::clock;
 use crate::tui::pen::Strip;
 use crate::tui::theme::Role;

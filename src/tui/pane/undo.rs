@@ -1,11 +1,11 @@
 //! The price of the way back: on screen from the first order to move traffic on.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::layout::line_columns;
 use crate::tui::pen::{Strip, row, wrap};
 use crate::tui::theme::Role;

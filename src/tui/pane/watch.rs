@@ -1,12 +1,12 @@
 //! The watch after a switch: every judged window, rule by rule.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::levels::{millis, percent};
 use super::title;
 use crate::release::{Evidence, Monitor, MonitorPolicy, Reading, Rule, Verdict};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::theme::Role;
 use crate::tui::ui::Pane;

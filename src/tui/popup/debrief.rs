@@ -1,11 +1,11 @@
 //! How a rehearsal went, measured. It opens by itself at the end, and any key goes on from it.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, raised, rows, wrap};
 use crate::tui::theme::Role;
 

@@ -1,13 +1,13 @@
 //! Forms that stand under the screen they are decided on: the vote, the switch, the way back, the
 //! restore. Each says what exactly will be done by which key, and that nothing is done yet.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{COPY_KEY, Popup, Wizard, wizard};
 use crate::release::{Ask, Clean, Release, Slot, Vote};
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, raised, rows, wrap};
 use crate::tui::screen::Screen;
 use crate::tui::theme::Role;

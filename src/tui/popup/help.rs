@@ -1,11 +1,11 @@
 //! Help, generated from the keymap: it cannot be stale.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
 use crate::tui::action::{Group, blocked};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::keys::Binding;
 use crate::tui::mark::Mark;
 use crate::tui::pen::{Strip, raised, row, rows};

@@ -1,11 +1,11 @@
 //! The palette: every command by name, also the ones that are not possible now, with the reason.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::centred;
 use crate::tui::action::{Action, blocked};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::keys::{Binding, Keymap};
 use crate::tui::pen::{Strip, raised, row};
 use crate::tui::theme::Role;

@@ -1,7 +1,6 @@
 //! Questions and small forms over any screen. Each shows what exactly will be done before it is
 //! done.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::form::{COPIES, Line, fitted, keys, strips, text};
@@ -9,6 +8,7 @@ use super::{Popup, centred};
 use crate::release::Ask;
 use crate::tui::action::{Action, ask_of};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, raised, rows};
 use crate::tui::theme::Role;
 

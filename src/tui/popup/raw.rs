@@ -1,10 +1,10 @@
 //! A report as its tool wrote it, secrets masked, at the place of a finding.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::Clean;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, broken, raised, row};
 use crate::tui::theme::Role;
 

@@ -1,10 +1,10 @@
 //! The keys that go on from the ones pressed, for who stopped to think.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::tui::action::blocked;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::keys::printed;
 use crate::tui::pen::{Strip, raised, rows};
 use crate::tui::theme::Role;

@@ -3,7 +3,6 @@
 mod facets;
 mod sift;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 pub(in crate::tui) use self::facets::{Facet, Facets, toggled};
@@ -16,6 +15,7 @@ use crate::release::{Clean, Finding, Release, Severity, StepId};
 use crate::report::words;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::on_key::Did;
 use crate::tui::pen::{Strip, pane, row, rows, wrap};
 use crate::tui::popup::WaiveForm;

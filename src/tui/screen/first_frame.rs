@@ -1,8 +1,8 @@
 //! The first frame: what is being opened, before there is a release to show.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::Strip;
 use crate::tui::theme::{Role, Theme};
 

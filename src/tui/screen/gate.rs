@@ -1,7 +1,6 @@
 //! The gate: what changes, on which evidence, how to get back, who decides until when. The vote
 //! stands under it, and is for this card and no other.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{WIDE, beyond, heading, sheet, told};
@@ -11,6 +10,7 @@ use crate::release::{
 };
 use crate::report::words::{self, Point, Tone};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, width, wrap};
 use crate::tui::theme::Role;
 

@@ -6,12 +6,12 @@ mod chart;
 mod slots;
 mod verdict;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Screen, WIDE, beyond, heading, sheet};
 use crate::release::{Release, Slot, Way};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pane::aged;
 use crate::tui::pen::{Strip, pane, rows};
 use crate::tui::popup;

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -19,6 +18,7 @@ use crate::release::Clean;
 use crate::report::words;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::on_key::Did;
 use crate::tui::pen::{Strip, pane, to_ascii, wrap};
 use crate::tui::theme::{Role, Theme};

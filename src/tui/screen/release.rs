@@ -1,12 +1,12 @@
 //! The release: stages, log, pods, levels, watch.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::engine::handle::{Direction, Snapshot};
 use crate::release::Clean;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::layout;
 use crate::tui::on_key::Did;
 use crate::tui::pane;

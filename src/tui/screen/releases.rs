@@ -1,6 +1,5 @@
 //! The releases of this machine: the running one, the past ones, two of them side by side.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Rows, within};
@@ -8,6 +7,7 @@ use crate::release::{Clean, Release, ReleaseId, Severity};
 use crate::report::words;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::library::{Row, Shelf, Standing};
 use crate::tui::list::{Filter, List};
 use crate::tui::mark::clock;

@@ -1,13 +1,13 @@
 //! The database's way back: the backups there are, a restore that is being prepared step by step,
 //! and one that is under way. Nothing runs before the last step of the preparation.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{beyond, heading, sheet, told};
 use crate::release::{Backup, BuiltIn, Loss, Release, Restore, RestorePhase, RestoreReport};
 use crate::report::words::{self, Trouble};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, wrap};
 use crate::tui::popup::{Popup, Step, Wizard};
 use crate::tui::theme::Role;

@@ -1,6 +1,5 @@
 //! The timeline: every record as a sentence, and what stands behind the chosen one.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Rows, split, within};
@@ -9,6 +8,7 @@ use crate::release::{Clean, Via};
 use crate::report::words;
 use crate::tui::action::Action;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::on_key::Did;
 use crate::tui::pen::{Strip, pane, row, rows, wrap};
 use crate::tui::theme::Role;

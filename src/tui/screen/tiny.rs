@@ -1,10 +1,10 @@
 //! A terminal too small for panes: which environment, what is needed, the way back. Keys work.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::report::words;
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::layout::{COLUMNS_MIN, ROWS_MIN};
 use crate::tui::pane;
 use crate::tui::pen::{Strip, rows, wrap};

@@ -1,7 +1,6 @@
 //! The ways back: which one fits which trouble, how long it may take and takes, what it loses,
 //! and the exact patches of the quick one. `B` asks under it.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::{Screen, beyond, heading, sheet, told};
@@ -9,6 +8,7 @@ use crate::release::{Release, Slot};
 use crate::report::words::{self, Trouble, Wrong};
 use crate::tui::action::{Action, refused};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::pen::{Strip, wrap};
 use crate::tui::popup;
 use crate::tui::theme::Role;

@@ -1,12 +1,12 @@
 //! The error rate of a slot over the last minutes, against its limit. Both slots share a scale,
 //! so that they can be compared by eye.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use super::slots::sample;
 use crate::release::{Finite, Slot};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pane::age;
 use crate::tui::pane::levels::percent;

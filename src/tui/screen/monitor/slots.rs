@@ -1,10 +1,10 @@
 //! One slot: what runs there, how many pods are ready, what it answers and how well.
 
-use crate::tui::drawing::Drawing;
 use ratatui::layout::Rect;
 
 use crate::release::{Finite, Reading, Slot, SlotSample};
 use crate::tui::draw::View;
+use crate::tui::drawing::Drawing;
 use crate::tui::mark;
 use crate::tui::pane::levels::{millis, percent, short};
 use crate::tui::pane::{age, late, pods};
