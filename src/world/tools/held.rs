@@ -248,12 +248,17 @@ mod cve {
 
     /// `CVE-2024-3094` in one word; none for every other text, and for a CVE that does not fit.
     pub(super) fn number(text: &str) -> Option<u32> {
-        let (year, serial) = text.strip_prefix("CVE-")?.split_once('-')?;
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if year.len() != 4 || !DIGITS.contains(&serial.len()) || !digits(year) || !digits(serial) {
+        let (year, serial) = text.strip_prefix("CVE-")?.split_at_checked(4)?;
+        let serial = serial.strip_prefix('-')?;
+        let value = |text: &str| {
+            text.bytes().try_fold(0_u32, |value, byte| {
+                byte.is_ascii_digit().then(|| value * 10 + u32::from(byte - b'0'))
+            })
+        };
+        if !DIGITS.contains(&serial.len()) {
             return None;
         }
-        let (year, value) = (year.parse().ok()?, serial.parse::<u32>().ok()?);
+        let (year, value) = (value(year)?, value(serial)?);
         if !YEARS.contains(&year) || value >> SERIAL_BITS != 0 {
             return None;
         }
@@ -317,9 +322,9 @@ struct Texts {
     text: String,
     ids: HashTable<u32>,
     hasher: DefaultHashBuilder,
-    /// What the finding before this one had in each place, and how long it was: neighbours often
-    /// share it.
-    last: [(u32, usize); Place::ALL],
+    /// What stood last in each place, by its length: neighbours often share it, and severities are
+    /// few words of different lengths.
+    last: [[(u32, usize); LAST]; Place::ALL],
     full: bool,
 }
 
@@ -341,6 +346,9 @@ enum Place {
     Fixed,
 }
 
+/// How many texts are remembered of each place.
+const LAST: usize = 8;
+
 impl Place {
     const ALL: usize = Self::Fixed as usize + 1;
 }
@@ -351,7 +359,7 @@ impl Default for Texts {
             text: String::from("\0"),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            last: [(0, 0); Place::ALL],
+            last: [[(0, 0); LAST]; Place::ALL],
             full: false,
         }
     }
@@ -364,12 +372,13 @@ impl Texts {
 
     /// The number of a foreign text, as [`line`] makes it.
     fn id(&mut self, place: Place, text: &str) -> u32 {
-        let last = self.last[place as usize];
+        let slot = text.len() % LAST;
+        let last = self.last[place as usize][slot];
         if last.1 == text.len() && self.get(last.0) == text {
             return last.0;
         }
         let id = self.look_up(text);
-        self.last[place as usize] = (id, text.len());
+        self.last[place as usize][slot] = (id, text.len());
         id
     }
 

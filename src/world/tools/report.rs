@@ -453,6 +453,10 @@ fn package(found: &Found<'_>) -> Option<Package> {
 
 /// An image or a resource without its tag or digest: `acr.io/shop/backend:118`.
 fn without_tag(name: &str) -> &str {
+    // Most findings have no such name, or one without a tag.
+    if memchr::memchr2(b'@', b':', name.as_bytes()).is_none() {
+        return name;
+    }
     let name = name.split('@').next().unwrap_or(name);
     let last = name.rfind('/').map_or(0, |slash| slash + 1);
     match name[last..].find(':') {
@@ -463,6 +467,9 @@ fn without_tag(name: &str) -> &str {
 
 /// `pkg:npm/%40scope/lodash@4.17.15?arch=x` without what changes at an update.
 pub(super) fn without_version(purl: &str) -> &str {
+    if memchr::memchr3(b'?', b'#', b'@', purl.as_bytes()).is_none() {
+        return purl;
+    }
     let name = purl.split(['?', '#']).next().unwrap_or(purl);
     match name.rfind('@') {
         Some(at) if at > 0 && name.starts_with("pkg:") => &name[..at],
