@@ -1,6 +1,7 @@
 //! The keymap: keys, also one after the other, to actions; read from `keys.yaml`.
 
 use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use schemars::JsonSchema;
@@ -168,10 +169,13 @@ impl Keymap {
         Ok(map)
     }
 
-    /// The shipped keys.
+    /// The shipped keys, read once.
     pub fn shipped() -> Self {
-        let spec: KeySpec = serde_yaml::from_str(KEYS).unwrap_or_default();
-        Self::new(&spec).unwrap_or_default()
+        static SHIPPED: LazyLock<Keymap> = LazyLock::new(|| {
+            let spec: KeySpec = serde_yaml::from_str(KEYS).unwrap_or_default();
+            Keymap::new(&spec).unwrap_or_default()
+        });
+        SHIPPED.clone()
     }
 
     fn check(&mut self) -> Result<(), KeymapError> {

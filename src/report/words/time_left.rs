@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp as Wall};
 use super::span::{duration, utc};
 use crate::engine::handle::Snapshot;
 use crate::release::{
-    BuiltIn, Clean, Plan, Release, Step, StepId, StepState, StepStatus, Timestamp,
+    BuiltIn, Clean, Plan, Release, StageState, Step, StepId, StepState, StepStatus, Timestamp,
 };
 
 /// A step is slow when it takes half as long again as usual, and at least this much longer.
@@ -25,45 +25,33 @@ pub fn eta(snapshot: &Snapshot) -> Option<u64> {
         return None;
     }
     let now_ms = release.elapsed_ms(snapshot.now);
-    let left = |step: &Step| left_ms(release, step, now_ms);
-    let path = path_ms(release, plan, &left);
-    let commands = plan.steps().filter(|step| step.uses.is_none());
-    let work: u64 = commands.map(left).fold(0, u64::saturating_add);
-    Some(path.max(work / u64::from(plan.jobs.max(1))))
+    Some(plan_ms(release, plan, &|stage, step| left_ms(release, stage, step, now_ms)))
 }
 
 /// How long the machine was expected to take for the whole plan, in milliseconds: the critical path
 /// over the expected times, without what this release skipped. None before it has started.
 pub fn expected_ms(release: &Release) -> Option<u64> {
     let plan = release.plan()?;
-    let planned = |step: &Step| {
-        let index = plan.stage_of(&step.id);
-        let stage = index.and_then(|index| release.stages.get(index));
+    let planned = |stage: &StageState, step: &Step| {
         let skipped = release.steps.get(&step.id).is_none_or(|state| {
             matches!(state.status, StepStatus::Skipped(_)) // tidy: skipped or not
         });
-        stage.is_some_and(|stage| stage.planned) && !skipped
+        if stage.planned && !skipped { step.expected_s.saturating_mul(1000) } else { 0 }
     };
-    let left = |step: &Step| if planned(step) { step.expected_s.saturating_mul(1000) } else { 0 };
-    let commands = plan.steps().filter(|step| step.uses.is_none());
-    let work: u64 = commands.map(left).fold(0, u64::saturating_add);
-    Some(path_ms(release, plan, &left).max(work / u64::from(plan.jobs.max(1))))
+    Some(plan_ms(release, plan, &planned))
 }
 
 /// Milliseconds that a running step will still take; none when it does not run.
 pub fn step_left_ms(snapshot: &Snapshot, step: &Step) -> Option<u64> {
     let release = &snapshot.release;
     let running = release.steps.get(&step.id)?.status == StepStatus::Running;
-    running.then(|| left_ms(release, step, release.elapsed_ms(snapshot.now)))
+    let stage = release.stages.get(release.plan()?.stage_of(&step.id)?)?;
+    running.then(|| left_ms(release, stage, step, release.elapsed_ms(snapshot.now)))
 }
 
-fn left_ms(release: &Release, step: &Step, now_ms: u64) -> u64 {
-    let planned = release
-        .plan()
-        .and_then(|plan| plan.stage_of(&step.id))
-        .and_then(|index| release.stages.get(index))
-        .is_some_and(|stage| stage.planned);
-    let Some(state) = release.steps.get(&step.id).filter(|_| planned) else { return 0 };
+fn left_ms(release: &Release, stage: &StageState, step: &Step, now_ms: u64) -> u64 {
+    let state = release.steps.get(&step.id).filter(|_| stage.planned);
+    let Some(state) = state else { return 0 };
     let expected_ms = step.expected_s.saturating_mul(1000);
     match &state.status {
         StepStatus::Passed | StepStatus::Skipped(_) | StepStatus::Overridden => 0,
@@ -84,23 +72,36 @@ fn elapsed_ms(state: &StepState, now_ms: u64) -> u64 {
     now_ms.saturating_sub(state.started_ms.unwrap_or(now_ms))
 }
 
+/// What a step of a stage still takes, in milliseconds.
+type Left<'l> = &'l dyn Fn(&StageState, &Step) -> u64;
+
+/// The critical path, or the work of all commands over the jobs that run at once where that is
+/// longer.
+fn plan_ms(release: &Release, plan: &Plan, left: Left<'_>) -> u64 {
+    let all = plan.stages.iter().zip(&release.stages);
+    let all = all.flat_map(|(stage, state)| stage.steps.iter().map(move |step| (state, step)));
+    let commands = all.filter(|(_, step)| step.uses.is_none());
+    let work = commands.map(|(stage, step)| left(stage, step)).fold(0, u64::saturating_add);
+    path_ms(release, plan, left).max(work / u64::from(plan.jobs.max(1)))
+}
+
 /// The longest way to the end, from the last stage forwards to the first: what a step waits for
 /// is a need, or the gate of an earlier stage.
-fn path_ms(release: &Release, plan: &Plan, left: &dyn Fn(&Step) -> u64) -> u64 {
-    let mut to_end: BTreeMap<&StepId, u64> = BTreeMap::new();
+fn path_ms(release: &Release, plan: &Plan, left: Left<'_>) -> u64 {
+    // From the beginning of the longest of the steps that need this one, to the end.
+    let mut after: BTreeMap<&StepId, u64> = BTreeMap::new();
     let mut longest = 0;
     let mut behind = 0;
     for (stage, state) in plan.stages.iter().zip(&release.stages).rev() {
         let mut stage_longest = behind;
         for step in stage.steps.iter().rev() {
-            let after = plan
-                .steps()
-                .filter(|later| later.needs.contains(&step.id))
-                .filter_map(|later| to_end.get(&later.id).copied())
-                .fold(behind, u64::max);
-            let own_ms = left(step);
-            let own = after.saturating_add(own_ms);
-            to_end.insert(&step.id, own);
+            let own_ms = left(state, step);
+            let after_own = after.get(&step.id).copied().unwrap_or(0).max(behind);
+            let own = after_own.saturating_add(own_ms);
+            for need in &step.needs {
+                let known = after.entry(need).or_insert(0);
+                *known = own.max(*known);
+            }
             if state.planned && own_ms > 0 {
                 longest = longest.max(own);
             }
