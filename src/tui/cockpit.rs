@@ -219,11 +219,12 @@ impl Cockpit {
         let begun = clock.now().boot_ms;
         let (mut looked_ms, mut looked_at) = (0, None);
         loop {
-            // Most of what is said comes with a record; what only ages is looked at now and then.
+            // Most of what is said comes with a record or an answer; what only ages is looked at
+            // now and then.
             let before_ms = clock.now().boot_ms;
             self.desk.tick(self.hand_ms);
             self.desk.catch_up();
-            let head = Some(self.snapshot().records.len());
+            let head = Some((self.snapshot().records.len(), self.desk.awaited()));
             if looked_at != head || before_ms >= looked_ms + RARELY_MS {
                 (looked_ms, looked_at) = (before_ms, head);
                 self.look();

@@ -483,6 +483,11 @@ impl Desk {
         self.asking > 0
     }
 
+    /// How many answers are on their way, of the engine and of the folder of releases.
+    pub(super) fn awaited(&self) -> usize {
+        self.work.len()
+    }
+
     /// Waits for the engine: news, or an answer. Never ends where neither can come.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
