@@ -50,14 +50,13 @@ pub fn step_left_ms(snapshot: &Snapshot, step: &Step) -> Option<u64> {
 }
 
 fn left_ms(release: &Release, stage: &StageState, step: &Step, now_ms: u64) -> u64 {
-    let state = release.steps.get(&step.id).filter(|_| stage.planned);
-    let Some(state) = state else { return 0 };
+    let Some(own) = release.steps.get(&step.id).filter(|_| stage.planned) else { return 0 };
     let expected_ms = step.expected_s.saturating_mul(1000);
-    match &state.status {
+    match &own.status {
         StepStatus::Passed | StepStatus::Skipped(_) | StepStatus::Overridden => 0,
         StepStatus::Failed if release.failed_for_good(step) => 0,
         StepStatus::Running if step.uses == Some(BuiltIn::Monitor) => monitor_left_ms(release),
-        StepStatus::Running => expected_ms.saturating_sub(elapsed_ms(state, now_ms)),
+        StepStatus::Running => expected_ms.saturating_sub(elapsed_ms(own, now_ms)),
         StepStatus::Waiting | StepStatus::Failed => expected_ms,
     }
 }
