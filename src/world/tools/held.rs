@@ -20,7 +20,6 @@ const UPDATE: u32 = u32::MAX;
 #[derive(Default)]
 pub struct Held {
     texts: Texts,
-    packages: Tuples,
     details: Tuples,
     secrets: Vec<Digest>,
     /// The other numbers of a flaw: a row's number and a text, in the order of the rows. Few
@@ -40,9 +39,11 @@ struct Row {
     path: u32,
     /// 0 where there is none.
     line: u32,
-    /// A tuple of name, URL, installed and fixed version; 0 is none.
-    package: u32,
-    /// A tuple of resource, fix, evidence, and the secret's number and one; 0 is none.
+    /// Its name, URL, installed and fixed version. A table that holds each four of them once would
+    /// save some bytes, and looking there takes a good part of the time of a finding.
+    package: [u32; 4],
+    /// The number of a tuple of resource, fix, evidence, and the secret's number and one; 0 is
+    /// none.
     details: u32,
     severity: Severity,
     kind: FindingKind,
@@ -68,7 +69,6 @@ impl Held {
     pub fn bytes(&self) -> usize {
         self.rows.capacity() * size_of::<Row>()
             + self.texts.bytes()
-            + self.packages.bytes()
             + self.details.bytes()
             + self.aliases.capacity() * size_of::<(u32, u32)>()
             + self.secrets.capacity() * (size_of::<Digest>() + 71)
@@ -134,7 +134,6 @@ impl Held {
                 |id: &String| cve::number(id).unwrap_or_else(|| texts.id(Place::Alias, id));
             self.aliases.extend(found.aliases.iter().map(|alias| (row, id(alias))));
         }
-        let package = if named.is_empty() { 0 } else { self.packages.id(package) };
         let details = match [resource, fix, evidence, secret] {
             [0, 0, 0, 0] => 0,
             some => self.details.id(some),
@@ -162,7 +161,7 @@ impl Held {
         let flaw = |id: u32| cve::text(id).map_or_else(|| text(id), Clean::from);
         let some = |id: u32| (id != 0).then(|| text(id));
         let [resource, fix, evidence, secret] = self.details.get(row.details);
-        let [name, purl, installed, fixed] = self.packages.get(row.package);
+        let [name, purl, installed, fixed] = row.package;
         let path = self.texts.get(row.path);
         let location = match row.line {
             0 => Clean::new(path),
@@ -184,7 +183,7 @@ impl Held {
             fingerprint: Digest::from_sha256(&row.fingerprint),
             kind: row.kind,
             resource: some(resource),
-            package: (row.package != 0).then(|| Package {
+            package: (name != 0).then(|| Package {
                 name: text(name),
                 purl: some(purl),
                 installed: some(installed),

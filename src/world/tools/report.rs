@@ -442,9 +442,9 @@ pub(super) fn some(text: &str) -> Option<Clean> {
 }
 
 fn package(found: &Found<'_>) -> Option<Package> {
-    let name = if found.package.is_empty() { found.purl } else { found.package };
-    (!name.is_empty()).then(|| Package {
-        name: line(name),
+    let name = some(if found.package.is_empty() { found.purl } else { found.package });
+    name.map(|name| Package {
+        name,
         purl: some(found.purl),
         installed: some(found.installed),
         fixed: some(found.fixed),
