@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::formats::Exits;
-use super::json::{Json, Text, each, text};
+use super::json::{Json, Text, each};
 use super::report::{Found, ReadError, Tally, plural};
 use crate::release::Severity;
 use crate::release::finding::FindingKind;
@@ -21,17 +21,17 @@ struct Leak<'a> {
     #[serde(borrow, rename = "RuleID")]
     rule_id: Text<'a>,
     #[serde(default, borrow)]
-    description: Option<Text<'a>>,
+    description: Text<'a>,
     #[serde(default)]
     start_line: Option<u64>,
     #[serde(default, borrow, rename = "Match")]
-    quote: Option<Text<'a>>,
+    quote: Text<'a>,
     #[serde(default, borrow)]
-    secret: Option<Text<'a>>,
+    secret: Text<'a>,
     #[serde(default, borrow)]
-    file: Option<Text<'a>>,
+    file: Text<'a>,
     #[serde(default, borrow)]
-    commit: Option<Text<'a>>,
+    commit: Text<'a>,
     /// Tells struck out secrets apart; it has more digits than a number keeps.
     #[serde(default)]
     entropy: Option<f64>,
@@ -61,16 +61,16 @@ pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), Rea
 }
 
 fn add(leak: &Leak<'_>, tally: &mut Tally<'_>) {
-    let secret = text(&leak.secret);
+    let secret = leak.secret.as_str();
     // What is found in a commit stays in it, whatever becomes of the file.
-    let fix = match text(&leak.commit) {
+    let fix = match leak.commit.as_str() {
         "" => "revoke it, and remove it from the file".to_owned(),
         commit => {
             let short = commit.get(..7).unwrap_or(commit);
             format!("revoke it: it stays in commit {short}, whatever the file says now")
         }
     };
-    let quote = text(&leak.quote);
+    let quote = leak.quote.as_str();
     let evidence =
         if secret.len() < 4 { quote.to_owned() } else { quote.replace(secret, "•••") };
     let entropy = leak.entropy.map(|entropy| format!("entropy {entropy}"));
@@ -78,8 +78,8 @@ fn add(leak: &Leak<'_>, tally: &mut Tally<'_>) {
         kind: FindingKind::Secret,
         rule: &leak.rule_id,
         severity: Severity::Critical,
-        title: text(&leak.description),
-        path: text(&leak.file),
+        title: leak.description.as_str(),
+        path: leak.file.as_str(),
         line: leak.start_line,
         fix: &fix,
         evidence: &evidence,

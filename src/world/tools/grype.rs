@@ -10,7 +10,7 @@
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, each, text};
+use super::json::{Json, Text, each};
 use super::report::{Found, ReadError, Tally, aliases, plural, severity};
 use crate::release::finding::FindingKind;
 
@@ -39,9 +39,9 @@ struct Vulnerability<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(default, borrow)]
-    severity: Option<Text<'a>>,
+    severity: Text<'a>,
     #[serde(default, borrow)]
-    description: Option<Text<'a>>,
+    description: Text<'a>,
     #[serde(default, borrow)]
     fix: Option<Fix<'a>>,
 }
@@ -58,7 +58,7 @@ struct Related<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(default, borrow)]
-    description: Option<Text<'a>>,
+    description: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +71,7 @@ struct Detail<'a> {
 #[serde(rename_all = "camelCase")]
 struct Suggested<'a> {
     #[serde(default, borrow)]
-    suggested_version: Option<Text<'a>>,
+    suggested_version: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -79,19 +79,19 @@ struct Artifact<'a> {
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(default, borrow)]
-    version: Option<Text<'a>>,
+    version: Text<'a>,
     #[serde(default, borrow, rename = "type")]
-    kind: Option<Text<'a>>,
+    kind: Text<'a>,
     #[serde(default, borrow)]
     locations: Option<Vec<Location<'a>>>,
     #[serde(default, borrow)]
-    purl: Option<Text<'a>>,
+    purl: Text<'a>,
 }
 
 #[derive(Deserialize)]
 struct Location<'a> {
     #[serde(default, borrow)]
-    path: Option<Text<'a>>,
+    path: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -202,18 +202,18 @@ fn add(one: &Hit<'_>, tally: &mut Tally<'_>) {
     let Hit { vulnerability, related_vulnerabilities, match_details, artifact } = one;
     let related = || related_vulnerabilities.iter().flatten();
     let others = aliases(&vulnerability.id, related().map(|other| other.id.as_str()));
-    let described = related().map(|other| text(&other.description));
-    let mut told = std::iter::once(text(&vulnerability.description)).chain(described);
+    let described = related().map(|other| other.description.as_str());
+    let mut told = std::iter::once(vulnerability.description.as_str()).chain(described);
     let title = told.find_map(|text| text.lines().find(|line| !line.trim().is_empty()));
     let details = match_details.iter().flatten().filter_map(|detail| detail.fix.as_ref());
-    let mut suggested = details.map(|fix| text(&fix.suggested_version));
+    let mut suggested = details.map(|fix| fix.suggested_version.as_str());
     let suggested = suggested.find(|text| !text.is_empty());
     let versions = vulnerability.fix.iter().flat_map(|fix| fix.versions.iter().flatten());
     let versions: Vec<&str> = versions.map(Text::as_str).collect();
     let fixed = suggested.map_or_else(|| versions.join(", "), str::to_owned);
-    let located = artifact.locations.iter().flatten().map(|place| text(&place.path)).next();
-    let path = located.filter(|_| !OF_SYSTEMS.contains(&text(&artifact.kind))).unwrap_or("");
-    let word = text(&vulnerability.severity);
+    let located = artifact.locations.iter().flatten().map(|place| place.path.as_str()).next();
+    let path = located.filter(|_| !OF_SYSTEMS.contains(&artifact.kind.as_str())).unwrap_or("");
+    let word = vulnerability.severity.as_str();
     tally.add(&Found {
         kind: FindingKind::Vulnerability,
         rule: &vulnerability.id,
@@ -223,8 +223,8 @@ fn add(one: &Hit<'_>, tally: &mut Tally<'_>) {
         title: title.unwrap_or(&vulnerability.id),
         path,
         package: &artifact.name,
-        purl: text(&artifact.purl),
-        installed: text(&artifact.version),
+        purl: artifact.purl.as_str(),
+        installed: artifact.version.as_str(),
         fixed: &fixed,
         update: !fixed.is_empty(),
         ..Found::default()

@@ -425,8 +425,7 @@ macro_rules! each {
 }
 pub(super) use each;
 
-/// Text that borrows from the report where no escape stands in it; null is empty. Unlike `Cow`,
-/// an `Option<Text>` borrows too.
+/// Text that borrows from the report where no escape stands in it; null is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Text<'a>(Cow<'a, str>);
 
@@ -473,12 +472,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(TextVisitor)
     }
-}
-
-/// The text of an optional text.
-#[expect(clippy::ref_option, reason = "it is called on the fields of what was read")]
-pub(super) fn text<'a>(text: &'a Option<Text<'_>>) -> &'a str {
-    text.as_ref().map_or("", Text::as_str)
 }
 
 #[cfg(test)]

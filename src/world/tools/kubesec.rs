@@ -7,7 +7,7 @@
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, each, text};
+use super::json::{Json, Text, each};
 use super::report::{Found, ReadError, Tally, plural};
 use crate::release::Severity;
 use crate::release::finding::{FindingKind, Measure};
@@ -23,9 +23,9 @@ struct Rated<'a> {
     object: Text<'a>,
     valid: bool,
     #[serde(default, borrow)]
-    file_name: Option<Text<'a>>,
+    file_name: Text<'a>,
     #[serde(default, borrow)]
-    message: Option<Text<'a>>,
+    message: Text<'a>,
     score: i64,
     #[serde(borrow)]
     scoring: Scoring<'a>,
@@ -46,9 +46,9 @@ struct Rule<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(default, borrow)]
-    selector: Option<Text<'a>>,
+    selector: Text<'a>,
     #[serde(default, borrow)]
-    reason: Option<Text<'a>>,
+    reason: Text<'a>,
 }
 
 /// What was rated so far.
@@ -76,7 +76,7 @@ pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), Rea
 }
 
 fn take(rated: &Rated<'_>, tally: &mut Tally<'_>, seen: &mut Seen) {
-    let said = text(&rated.message);
+    let said = rated.message.as_str();
     if !rated.valid {
         tally.not_scanned.get_or_insert(format!("{} was not rated: {said}", &*rated.object));
         return;
@@ -96,10 +96,10 @@ fn take(rated: &Rated<'_>, tally: &mut Tally<'_>, seen: &mut Seen) {
                 rule: &rule.id,
                 severity,
                 original: word,
-                title: text(&rule.reason),
-                path: text(&rated.file_name),
+                title: rule.reason.as_str(),
+                path: rated.file_name.as_str(),
                 resource: &rated.object,
-                evidence: text(&rule.selector),
+                evidence: rule.selector.as_str(),
                 ..Found::default()
             });
         }

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, one, text};
+use super::json::{Json, Text, one};
 use super::report::{Found, ReadError, Tally, aliases, plural, severity};
 use crate::release::Severity;
 use crate::release::finding::FindingKind;
@@ -47,11 +47,11 @@ struct Entry<'a> {
 #[derive(Deserialize)]
 struct Package<'a> {
     #[serde(default, borrow)]
-    name: Option<Text<'a>>,
+    name: Text<'a>,
     #[serde(default, borrow)]
-    version: Option<Text<'a>>,
+    version: Text<'a>,
     #[serde(default, borrow)]
-    commit: Option<Text<'a>>,
+    commit: Text<'a>,
 }
 
 /// Numbers that stand for one flaw.
@@ -63,7 +63,7 @@ struct Group<'a> {
     aliases: Option<Vec<Text<'a>>>,
     /// A CVSS score, as text; empty where none is known.
     #[serde(default, borrow)]
-    max_severity: Option<Text<'a>>,
+    max_severity: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -71,9 +71,9 @@ struct Vulnerability<'a> {
     #[serde(borrow)]
     id: Text<'a>,
     #[serde(default, borrow)]
-    summary: Option<Text<'a>>,
+    summary: Text<'a>,
     #[serde(default, borrow)]
-    details: Option<Text<'a>>,
+    details: Text<'a>,
     #[serde(default, borrow)]
     affected: Option<Vec<Affected<'a>>>,
     #[serde(default)]
@@ -98,16 +98,16 @@ struct Affected<'a> {
 #[derive(Deserialize)]
 struct Product<'a> {
     #[serde(default, borrow)]
-    name: Option<Text<'a>>,
+    name: Text<'a>,
     #[serde(default, borrow)]
-    purl: Option<Text<'a>>,
+    purl: Text<'a>,
 }
 
 #[derive(Deserialize)]
 struct Range<'a> {
     /// Of a `GIT` one the fixes are commits.
     #[serde(default, borrow, rename = "type")]
-    kind: Option<Text<'a>>,
+    kind: Text<'a>,
     #[serde(default, borrow)]
     events: Option<Vec<Event<'a>>>,
 }
@@ -115,7 +115,7 @@ struct Range<'a> {
 #[derive(Deserialize)]
 struct Event<'a> {
     #[serde(default, borrow)]
-    fixed: Option<Text<'a>>,
+    fixed: Text<'a>,
 }
 
 pub(super) fn read(json: &mut Json<'_>, tally: &mut Tally<'_>) -> Result<(), ReadError> {
@@ -227,10 +227,11 @@ fn add(entry: &Entry<'_>, path: &str, tally: &mut Tally<'_>) {
     }
     // What no group holds is one of its own.
     for own in all().filter(|own| !grouped.contains(own.id.as_str())) {
-        let group = Group { ids: vec![own.id.clone()], aliases: None, max_severity: None };
+        let group =
+            Group { ids: vec![own.id.clone()], aliases: None, max_severity: Text::default() };
         weakness(entry, &group, &[own], path, tally);
     }
-    let (package, installed) = (text(&entry.package.name), text(&entry.package.version));
+    let (package, installed) = (entry.package.name.as_str(), entry.package.version.as_str());
     for licence in entry.license_violations.iter().flatten() {
         tally.add(&Found {
             kind: FindingKind::Licence,
@@ -256,19 +257,19 @@ fn weakness(
     let Some(rule) = ids().find(|id| id.starts_with("CVE-")).or_else(|| ids().next()) else {
         return;
     };
-    let package = text(&entry.package.name);
-    let version = match text(&entry.package.version) {
-        "" => text(&entry.package.commit),
+    let package = entry.package.name.as_str();
+    let version = match entry.package.version.as_str() {
+        "" => entry.package.commit.as_str(),
         version => version,
     };
-    let mut told = members.iter().flat_map(|own| [text(&own.summary), text(&own.details)]);
+    let mut told = members.iter().flat_map(|own| [own.summary.as_str(), own.details.as_str()]);
     let title = told.find_map(|text| text.lines().find(|line| !line.trim().is_empty()));
     let mut words =
         members.iter().filter_map(|own| own.database_specific.as_ref()?.severity.as_str());
     let word = words.find(|word| !word.is_empty());
     // A package that was made to do harm has no score.
     let word = word.unwrap_or(if rule.starts_with("MAL-") { "critical" } else { "" });
-    let score = text(&group.max_severity);
+    let score = group.max_severity.as_str();
     let (fixed, purl) = mended(members, package);
     let purl = match purl {
         Some(purl) if !version.is_empty() && !purl.contains('@') => format!("{purl}@{version}"),
@@ -296,13 +297,13 @@ fn mended<'a>(members: &[&'a Vulnerability<'_>], package: &str) -> (String, Opti
     let (mut versions, mut purl): (Vec<&str>, _) = (Vec::new(), None);
     for affected in members.iter().flat_map(|own| own.affected.iter().flatten()) {
         let Some(product) = affected.package.as_ref() else { continue };
-        if text(&product.name) != package {
+        if product.name.as_str() != package {
             continue;
         }
-        purl = purl.or(Some(text(&product.purl)).filter(|purl| !purl.is_empty()));
-        let ranges = affected.ranges.iter().flatten().filter(|range| text(&range.kind) != "GIT");
+        purl = purl.or(Some(product.purl.as_str()).filter(|purl| !purl.is_empty()));
+        let ranges = affected.ranges.iter().flatten().filter(|range| range.kind.as_str() != "GIT");
         for fixed in ranges.flat_map(|range| range.events.iter().flatten()) {
-            let version = text(&fixed.fixed);
+            let version = fixed.fixed.as_str();
             if !version.is_empty() && !versions.contains(&version) && versions.len() < FIXED_MAX {
                 versions.push(version);
             }

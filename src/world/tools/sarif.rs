@@ -14,7 +14,7 @@ use self::log::{
     Invocation, Notification, Own, Properties, ResultItem, RuleItem, RunProperties, Suppression,
     Tool,
 };
-use super::json::{Json, one, text};
+use super::json::{Json, one};
 use super::report::{Found, ReadError, Tally, aliases, is_flaw, plural};
 use crate::release::finding::FindingKind;
 use crate::release::{Clean, Digest, Severity};
@@ -261,7 +261,7 @@ fn not_whole(invocations: &[Invocation], tool: &str) -> Option<String> {
 }
 
 fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen: &mut Coverage) {
-    match text(&item.kind) {
+    match item.kind.as_str() {
         "pass" => {
             seen.passed += 1;
             return;
@@ -269,7 +269,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         "notApplicable" | "informational" => return,
         _ => {}
     }
-    if text(&item.baseline_state) == "absent" {
+    if item.baseline_state.as_str() == "absent" {
         return;
     }
     let accepted = |s: &Suppression<'_>| s.status.as_deref().is_none_or(|is| is == "accepted");
@@ -284,7 +284,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
     let rule = rules.of(item);
     let id = item.id().or(rule.map(|rule| rule.id.as_str())).unwrap_or("no rule");
     let (severity, original) = severity(item, rule, &rules.tool);
-    let said = text(&item.message.text).trim();
+    let said = item.message.text.as_str().trim();
     let short = rule.and_then(|rule| rule.short_description.as_ref()?.text.as_deref());
     // Trivy writes a table into the message and the sentence into the rule.
     let title = match (said, short) {
@@ -344,7 +344,7 @@ fn restore(item: &ResultItem<'_>, fingerprint: &Digest, own: &Own, tally: &mut T
         rule: item.id().unwrap_or("no rule"),
         severity: own.severity.unwrap_or_default(),
         original: words(own.original.as_ref()),
-        title: text(&item.message.text),
+        title: item.message.text.as_str(),
         path: &place.path,
         line: place.line,
         resource: place.resource,
@@ -484,7 +484,8 @@ fn place<'a>(item: &'a ResultItem<'_>) -> Place<'a> {
     let physical = first.physical_location.as_ref();
     let path = physical.and_then(|p| p.artifact_location.as_ref()?.uri.as_deref()).unwrap_or("");
     let region = physical.and_then(|p| p.region.as_ref());
-    let snippet = region.and_then(|region| region.snippet.as_ref()?.text.as_deref()).unwrap_or("");
+    let snippet = region.and_then(|region| region.snippet.as_ref());
+    let snippet = snippet.map_or("", |snippet| snippet.text.as_str());
     let logical = first.logical_locations.iter().flatten().next();
     let name = logical.and_then(|l| l.fully_qualified_name.as_deref().or(l.name.as_deref()));
     let line = region.and_then(|region| region.start_line);

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 
 use super::formats::Exits;
-use super::json::{Json, Text, each, text};
+use super::json::{Json, Text, each};
 use super::report::{Found, ReadError, Tally, aliases, plural, severity};
 use crate::release::finding::FindingKind;
 
@@ -20,50 +20,50 @@ pub(super) const EXITS: Exits =
 #[serde(rename_all = "PascalCase")]
 struct Vulnerability<'a> {
     #[serde(default, borrow, rename = "VulnerabilityID")]
-    id: Option<Text<'a>>,
+    id: Text<'a>,
     #[serde(default, borrow, rename = "VendorIDs")]
     vendor_ids: Option<Vec<Text<'a>>>,
     #[serde(default, borrow)]
-    pkg_name: Option<Text<'a>>,
+    pkg_name: Text<'a>,
     #[serde(default, borrow)]
-    pkg_path: Option<Text<'a>>,
+    pkg_path: Text<'a>,
     #[serde(default, borrow)]
     pkg_identifier: Option<Identifier<'a>>,
     #[serde(default, borrow)]
-    installed_version: Option<Text<'a>>,
+    installed_version: Text<'a>,
     #[serde(default, borrow)]
-    fixed_version: Option<Text<'a>>,
+    fixed_version: Text<'a>,
     #[serde(default, borrow)]
-    title: Option<Text<'a>>,
+    title: Text<'a>,
     #[serde(default, borrow)]
-    description: Option<Text<'a>>,
+    description: Text<'a>,
     #[serde(default, borrow)]
-    severity: Option<Text<'a>>,
+    severity: Text<'a>,
 }
 
 #[derive(Deserialize)]
 struct Identifier<'a> {
     #[serde(default, borrow, rename = "PURL")]
-    purl: Option<Text<'a>>,
+    purl: Text<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Misconfiguration<'a> {
     #[serde(default, borrow, rename = "ID")]
-    id: Option<Text<'a>>,
+    id: Text<'a>,
     #[serde(default, borrow, rename = "AVDID")]
-    avd_id: Option<Text<'a>>,
+    avd_id: Text<'a>,
     #[serde(default, borrow)]
-    title: Option<Text<'a>>,
+    title: Text<'a>,
     #[serde(default, borrow)]
-    message: Option<Text<'a>>,
+    message: Text<'a>,
     #[serde(default, borrow)]
-    resolution: Option<Text<'a>>,
+    resolution: Text<'a>,
     #[serde(default, borrow)]
-    severity: Option<Text<'a>>,
+    severity: Text<'a>,
     #[serde(default, borrow)]
-    status: Option<Text<'a>>,
+    status: Text<'a>,
     #[serde(default, borrow)]
     cause_metadata: Option<Cause<'a>>,
 }
@@ -72,7 +72,7 @@ struct Misconfiguration<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Cause<'a> {
     #[serde(default, borrow)]
-    resource: Option<Text<'a>>,
+    resource: Text<'a>,
     #[serde(default)]
     start_line: Option<u64>,
 }
@@ -81,30 +81,30 @@ struct Cause<'a> {
 #[serde(rename_all = "PascalCase")]
 struct SecretItem<'a> {
     #[serde(default, borrow, rename = "RuleID")]
-    rule_id: Option<Text<'a>>,
+    rule_id: Text<'a>,
     #[serde(default, borrow)]
-    severity: Option<Text<'a>>,
+    severity: Text<'a>,
     #[serde(default, borrow)]
-    title: Option<Text<'a>>,
+    title: Text<'a>,
     #[serde(default)]
     start_line: Option<u64>,
     #[serde(default, borrow, rename = "Match")]
-    quote: Option<Text<'a>>,
+    quote: Text<'a>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Licence<'a> {
     #[serde(default, borrow)]
-    severity: Option<Text<'a>>,
+    severity: Text<'a>,
     #[serde(default, borrow)]
-    category: Option<Text<'a>>,
+    category: Text<'a>,
     #[serde(default, borrow)]
-    pkg_name: Option<Text<'a>>,
+    pkg_name: Text<'a>,
     #[serde(default, borrow)]
-    file_path: Option<Text<'a>>,
+    file_path: Text<'a>,
     #[serde(default, borrow)]
-    name: Option<Text<'a>>,
+    name: Text<'a>,
 }
 
 #[derive(Default, Deserialize)]
@@ -250,32 +250,32 @@ fn read_target(
 }
 
 fn vulnerability(item: &Vulnerability<'_>, target: &str, class: &str, tally: &mut Tally<'_>) {
-    let (package, fixed) = (text(&item.pkg_name), text(&item.fixed_version));
-    let inside = text(&item.pkg_path);
+    let (package, fixed) = (item.pkg_name.as_str(), item.fixed_version.as_str());
+    let inside = item.pkg_path.as_str();
     // The packages of an operating system stand under the image's name and tag.
     let path = match (inside, class) {
         ("", "os-pkgs") => "",
         ("", _) => target,
         (inside, _) => inside,
     };
-    let title = match text(&item.title) {
-        "" => text(&item.description),
+    let title = match item.title.as_str() {
+        "" => item.description.as_str(),
         title => title,
     };
-    let word = text(&item.severity);
+    let word = item.severity.as_str();
     let others = item.vendor_ids.iter().flatten().map(Text::as_str);
-    let others = aliases(text(&item.id), others);
+    let others = aliases(item.id.as_str(), others);
     tally.add(&Found {
         kind: FindingKind::Vulnerability,
-        rule: text(&item.id),
+        rule: item.id.as_str(),
         aliases: &others,
         severity: severity(word),
         original: word,
-        title: if title.is_empty() { text(&item.id) } else { title },
+        title: if title.is_empty() { item.id.as_str() } else { title },
         path,
         package,
-        purl: item.pkg_identifier.as_ref().map_or("", |own| text(&own.purl)),
-        installed: text(&item.installed_version),
+        purl: item.pkg_identifier.as_ref().map_or("", |own| own.purl.as_str()),
+        installed: item.installed_version.as_str(),
         fixed,
         update: !fixed.is_empty(),
         ..Found::default()
@@ -284,18 +284,18 @@ fn vulnerability(item: &Vulnerability<'_>, target: &str, class: &str, tally: &mu
 
 fn misconfiguration(item: &Misconfiguration<'_>, target: &str, tally: &mut Tally<'_>) {
     // Passed checks are listed with `--include-non-failures`.
-    if matches!(text(&item.status), "PASS" | "EXCEPTION") {
+    if matches!(item.status.as_str(), "PASS" | "EXCEPTION") {
         return;
     }
-    let rule = match text(&item.avd_id) {
-        "" => text(&item.id),
+    let rule = match item.avd_id.as_str() {
+        "" => item.id.as_str(),
         rule => rule,
     };
-    let title = match text(&item.message) {
-        "" => text(&item.title),
+    let title = match item.message.as_str() {
+        "" => item.title.as_str(),
         message => message,
     };
-    let word = text(&item.severity);
+    let word = item.severity.as_str();
     let cause = item.cause_metadata.as_ref();
     tally.add(&Found {
         kind: FindingKind::Misconfiguration,
@@ -305,41 +305,41 @@ fn misconfiguration(item: &Misconfiguration<'_>, target: &str, tally: &mut Tally
         title,
         path: target,
         line: cause.and_then(|cause| cause.start_line).filter(|line| *line > 0),
-        resource: cause.map_or("", |cause| text(&cause.resource)),
-        fix: text(&item.resolution),
+        resource: cause.map_or("", |cause| cause.resource.as_str()),
+        fix: item.resolution.as_str(),
         identity: title,
         ..Found::default()
     });
 }
 
 fn secret(item: &SecretItem<'_>, target: &str, tally: &mut Tally<'_>) {
-    let word = text(&item.severity);
+    let word = item.severity.as_str();
     tally.add(&Found {
         kind: FindingKind::Secret,
-        rule: text(&item.rule_id),
+        rule: item.rule_id.as_str(),
         severity: severity(word),
         original: word,
-        title: text(&item.title),
+        title: item.title.as_str(),
         path: target,
         line: item.start_line,
         // Trivy strikes the secret out itself, so there is nothing to tell it by but its line.
-        evidence: text(&item.quote),
-        identity: text(&item.quote),
+        evidence: item.quote.as_str(),
+        identity: item.quote.as_str(),
         ..Found::default()
     });
 }
 
 fn licence(item: &Licence<'_>, target: &str, tally: &mut Tally<'_>) {
-    let word = text(&item.severity);
-    let (package, name) = (text(&item.pkg_name), text(&item.name));
-    let of = if package.is_empty() { text(&item.file_path) } else { package };
+    let word = item.severity.as_str();
+    let (package, name) = (item.pkg_name.as_str(), item.name.as_str());
+    let of = if package.is_empty() { item.file_path.as_str() } else { package };
     tally.add(&Found {
         kind: FindingKind::Licence,
         rule: name,
         severity: severity(word),
         original: word,
-        title: &format!("{of} is licensed {name} ({})", text(&item.category)),
-        path: if text(&item.file_path).is_empty() { target } else { text(&item.file_path) },
+        title: &format!("{of} is licensed {name} ({})", item.category.as_str()),
+        path: if item.file_path.as_str().is_empty() { target } else { item.file_path.as_str() },
         package,
         ..Found::default()
     });

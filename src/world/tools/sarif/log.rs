@@ -140,7 +140,7 @@ pub(super) struct Descriptor {
 #[derive(Default, Deserialize)]
 pub(super) struct Message<'a> {
     #[serde(default, borrow)]
-    pub(super) text: Option<Text<'a>>,
+    pub(super) text: Text<'a>,
 }
 
 #[derive(Deserialize)]
@@ -153,7 +153,7 @@ pub(super) struct ResultItem<'a> {
     #[serde(default, borrow)]
     pub(super) rule: Option<RuleReference<'a>>,
     #[serde(default, borrow)]
-    pub(super) kind: Option<Text<'a>>,
+    pub(super) kind: Text<'a>,
     #[serde(default, borrow)]
     pub(super) level: Option<Text<'a>>,
     #[serde(default, borrow)]
@@ -165,7 +165,7 @@ pub(super) struct ResultItem<'a> {
     #[serde(default)]
     pub(super) fingerprints: Option<HashMap<String, serde_json::Value>>,
     #[serde(default, borrow)]
-    pub(super) baseline_state: Option<Text<'a>>,
+    pub(super) baseline_state: Text<'a>,
     #[serde(default, borrow)]
     pub(super) suppressions: Option<Vec<Suppression<'a>>>,
     #[serde(default)]
