@@ -15,7 +15,7 @@ use super::report::{ReadError, damaged_at};
 use crate::release::Clean;
 
 /// How much of the stream is held at least, in bytes: it fits a near cache.
-const WINDOW_BYTES: usize = 128 << 10;
+const WINDOW_BYTES: usize = 64 << 10;
 /// The largest single element, in bytes. The largest real one quotes a source file.
 const ELEMENT_BYTES_MAX: usize = 32 << 20;
 /// How deep what is skipped may be nested, at once or beyond one window.
