@@ -144,7 +144,7 @@ impl Build<'_, '_> {
             return;
         }
         self.errors += u64::from(severity == Severity::High);
-        self.tally.add(&Found {
+        self.tally.add(Found {
             kind: FindingKind::Code,
             rule,
             severity,

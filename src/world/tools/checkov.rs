@@ -184,7 +184,7 @@ fn add(check: &Failed<'_>, tally: &mut Tally<'_>) {
         "" => check.guideline.to_string(),
         fixed => format!("update {package} to {fixed}"),
     };
-    tally.add(&Found {
+    tally.add(Found {
         kind,
         rule: &check.check_id,
         // Without a key there is none, and its own SARIF then calls every check an error.

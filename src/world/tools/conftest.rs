@@ -63,7 +63,7 @@ fn take(tested: &Tested<'_>, tally: &mut Tally<'_>) -> u64 {
         for broken in all {
             let query = broken.metadata.as_ref().map_or("", |metadata| metadata.query.as_str());
             let rule = query.strip_prefix("data.").unwrap_or(query);
-            tally.add(&Found {
+            tally.add(Found {
                 kind: FindingKind::Misconfiguration,
                 rule: if rule.is_empty() { &tested.namespace } else { rule },
                 severity: severity(word),

@@ -162,7 +162,7 @@ fn add(weakness: &Weakness<'_>, tally: &mut Tally<'_>, purls: &HashMap<String, S
         let purl = purls.get(own).map_or(own, String::as_str);
         let purl = purl.split_once("?package-id=").map_or(purl, |(purl, _)| purl);
         let (package, installed) = named(purl);
-        tally.add(&Found {
+        tally.add(Found {
             kind,
             rule: &weakness.id,
             aliases: &others,

@@ -131,7 +131,7 @@ fn take(one: &Assessment<'_>, seen: &mut Seen, tally: &mut Tally<'_>) {
         (_, Some(metadata)) => metadata.remediation_description.as_str(),
         _ => "",
     };
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule: &one.name,
         severity: severity(word),

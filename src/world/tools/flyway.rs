@@ -141,7 +141,7 @@ fn migration(one: &Migration<'_>, seen: &mut Seen, tally: &mut Tally<'_>) {
         _ => (Severity::Medium, FindingKind::Other),
     };
     let title = format!("{} {} is {}", &*one.version, &*one.description, &*one.state);
-    tally.add(&Found {
+    tally.add(Found {
         kind,
         rule: &one.state.to_ascii_lowercase(),
         severity,
@@ -161,7 +161,7 @@ fn invalid(one: &Migration<'_>, seen: &mut Seen, tally: &mut Tally<'_>) {
     };
     let pending = code.starts_with("RESOLVED_") && code.ends_with("_NOT_APPLIED");
     seen.pending = seen.pending.saturating_add(u32::from(pending));
-    tally.add(&Found {
+    tally.add(Found {
         kind: if pending { FindingKind::Change } else { FindingKind::Other },
         rule: code,
         severity: if pending { Severity::Low } else { Severity::High },
@@ -186,7 +186,7 @@ fn report(trouble: &Trouble, tally: &mut Tally<'_>) {
         _ => first.to_owned(),
     };
     if let Some(path) = path {
-        tally.add(&Found {
+        tally.add(Found {
             kind: FindingKind::Other,
             rule: error_code,
             severity: Severity::High,

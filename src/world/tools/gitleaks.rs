@@ -74,7 +74,7 @@ fn add(leak: &Leak<'_>, tally: &mut Tally<'_>) {
     let evidence =
         if secret.len() < 4 { quote.to_owned() } else { quote.replace(secret, "•••") };
     let entropy = leak.entropy.map(|entropy| format!("entropy {entropy}"));
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Secret,
         rule: &leak.rule_id,
         severity: Severity::Critical,

@@ -214,7 +214,7 @@ fn add(one: &Hit<'_>, tally: &mut Tally<'_>) {
     let located = artifact.locations.iter().flatten().map(|place| place.path.as_str()).next();
     let path = located.filter(|_| !OF_SYSTEMS.contains(&artifact.kind.as_str())).unwrap_or("");
     let word = vulnerability.severity.as_str();
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Vulnerability,
         rule: &vulnerability.id,
         aliases: &others,

@@ -59,7 +59,7 @@ fn add(hit: &Hit<'_>, tally: &mut Tally<'_>) {
         let why = format!("{}:{} does not parse: {said}", &*hit.file, hit.line);
         tally.not_scanned.get_or_insert(why);
     }
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule: &hit.code,
         severity: severity(&hit.level),

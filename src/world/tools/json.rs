@@ -109,7 +109,7 @@ impl<'r> Json<'r> {
             } else {
                 Cow::Owned([&self.cut, &chunk[..taken]].concat())
             };
-            let (good, cut) = match std::str::from_utf8(&fresh) {
+            let (good, cut) = match simdutf8::compat::from_utf8(&fresh) {
                 Ok(good) => (good, &[][..]),
                 Err(error) => {
                     let (good, rest) = fresh.split_at(error.valid_up_to());

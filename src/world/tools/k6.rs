@@ -154,7 +154,7 @@ fn take(name: &str, metric: &Metric, seen: &mut Seen, tally: &mut Tally<'_>) {
         let of = rule.split(['<', '>', '=', '!']).next().unwrap_or_default().trim();
         let actual = number(of).or_else(|| number("value").filter(|_| of == "rate"));
         let actual = actual.map_or(String::new(), |actual| format!(": it is {actual}"));
-        tally.add(&Found {
+        tally.add(Found {
             kind: FindingKind::Limit,
             rule,
             severity: Severity::High,
@@ -198,7 +198,7 @@ fn judge(check: &Check, seen: &mut Seen, tally: &mut Tally<'_>) {
     seen.checks += 1;
     seen.judged = seen.judged.saturating_add(all);
     if *fails > 0 {
-        tally.add(&Found {
+        tally.add(Found {
             kind: FindingKind::Test,
             rule: "check",
             severity: Severity::Medium,

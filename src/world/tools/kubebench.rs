@@ -102,7 +102,7 @@ fn add(checked: &Checked<'_>, area: &str, checks: &mut u64, tally: &mut Tally<'_
         _ => return,
     };
     *checks += 1;
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule: &checked.test_number,
         severity,

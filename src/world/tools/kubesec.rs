@@ -91,7 +91,7 @@ fn take(rated: &Rated<'_>, tally: &mut Tally<'_>, seen: &mut Seen) {
     let groups = [("critical", Severity::Critical, critical), ("advise", Severity::Low, advise)];
     for (word, severity, rules) in groups {
         for rule in rules.iter().flatten() {
-            tally.add(&Found {
+            tally.add(Found {
                 kind: FindingKind::Misconfiguration,
                 rule: &rule.id,
                 severity,

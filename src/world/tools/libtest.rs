@@ -24,7 +24,7 @@ impl Libtest {
             self.ended += 1;
             self.sum(rest);
         } else if let Some(name) = line.strip_prefix("test ").and_then(failed) {
-            tally.add(&Found {
+            tally.add(Found {
                 kind: FindingKind::Test,
                 rule: "test",
                 severity: Severity::High,

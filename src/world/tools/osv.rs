@@ -233,7 +233,7 @@ fn add(entry: &Entry<'_>, path: &str, tally: &mut Tally<'_>) {
     }
     let (package, installed) = (entry.package.name.as_str(), entry.package.version.as_str());
     for licence in entry.license_violations.iter().flatten() {
-        tally.add(&Found {
+        tally.add(Found {
             kind: FindingKind::Licence,
             rule: licence,
             severity: Severity::Unknown,
@@ -275,7 +275,7 @@ fn weakness(
         Some(purl) if !version.is_empty() && !purl.contains('@') => format!("{purl}@{version}"),
         purl => purl.unwrap_or("").to_owned(),
     };
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Vulnerability,
         rule,
         aliases: &aliases(rule, ids()),

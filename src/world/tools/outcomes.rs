@@ -45,7 +45,7 @@ impl Tally<'_> {
             "" => name.to_owned(),
             why => format!("{name}: {why}"),
         };
-        self.add(&Found {
+        self.add(Found {
             kind: FindingKind::Test,
             rule,
             severity,

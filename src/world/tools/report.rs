@@ -227,10 +227,10 @@ impl<'t> Tally<'t> {
         self.tool = Clean::new(tool).cut(60);
     }
 
-    pub(super) fn add(&mut self, found: &Found<'_>) {
+    pub(super) fn add(&mut self, mut found: Found<'_>) {
         // No tool counts from 0, and no file has so many lines that they do not fit.
-        let line = found.line.filter(|line| (1..=u64::from(u32::MAX)).contains(line));
-        let found = &Found { line, ..*found };
+        found.line = found.line.filter(|line| (1..=u64::from(u32::MAX)).contains(line));
+        let found = &found;
         let count = self.counts.entry(found.severity).or_insert(0);
         *count = count.saturating_add(1);
         let path = relative(found.path, self.origin.root);

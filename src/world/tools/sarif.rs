@@ -304,7 +304,7 @@ fn read_result(item: &ResultItem<'_>, rules: &Rules, tally: &mut Tally<'_>, seen
         (own, _) => own,
     };
     let fix = rule.and_then(|rule| rule.help.as_ref()?.text.as_deref()).unwrap_or("");
-    tally.add(&Found {
+    tally.add(Found {
         kind,
         rule: id,
         aliases: &others,
@@ -339,7 +339,7 @@ fn restore(item: &ResultItem<'_>, fingerprint: &Digest, own: &Own, tally: &mut T
     }
     let place = place(item);
     let package = own.package.as_ref();
-    tally.add(&Found {
+    tally.add(Found {
         kind: own.kind,
         rule: item.id().unwrap_or("no rule"),
         severity: own.severity.unwrap_or_default(),

@@ -258,7 +258,7 @@ fn add(hit: &Hit<'_>, tally: &mut Tally<'_>) -> bool {
     let given = |text: &'_ Text<'_>| !matches!(text.as_str(), "" | "requires login");
     let own = [&extra.fingerprint, &extra.lines, &extra.message];
     let identity = own.into_iter().find(|text| given(text)).map_or("", Text::as_str);
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Code,
         rule: &hit.check_id,
         severity: severity(&extra.severity),

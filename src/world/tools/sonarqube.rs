@@ -97,7 +97,7 @@ fn add(issue: &Issue<'_>, tally: &mut Tally<'_>) -> bool {
     let path = issue.component.strip_prefix(issue.project.as_str());
     let path = path.and_then(|path| path.strip_prefix(':')).unwrap_or(&issue.component);
     let secret = issue.rule.starts_with("secrets:");
-    tally.add(&Found {
+    tally.add(Found {
         kind: if secret { FindingKind::Secret } else { FindingKind::Code },
         rule: &issue.rule,
         severity: severity(&issue.severity),
@@ -173,7 +173,7 @@ fn judge(condition: &Condition<'_>, tally: &mut Tally<'_>) {
         "" => format!("{} has no value", &**metric_key),
         value => format!("{} is {value}, {beyond} {}", &**metric_key, &**error_threshold),
     };
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Limit,
         rule: metric_key,
         severity: if &**status == "ERROR" { Severity::High } else { Severity::Medium },

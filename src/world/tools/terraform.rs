@@ -100,7 +100,7 @@ impl Changes {
             (false, false) => Severity::Low,
         };
         let data = if lost { ", and it holds data" } else { "" };
-        tally.add(&Found {
+        tally.add(Found {
             kind: FindingKind::Change,
             rule: word,
             severity,
@@ -305,7 +305,7 @@ fn note(diagnostic: &Diagnostic, tally: &mut Tally<'_>) {
         let place = line.map_or(String::new(), |line| format!("{path}:{line}: "));
         tally.crashed.get_or_insert(format!("{place}{summary}. {detail}"));
     }
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule: if error { "error" } else { "warning" },
         severity: if error { Severity::High } else { Severity::Medium },

@@ -71,7 +71,7 @@ fn add(hit: &Hit<'_>, tally: &mut Tally<'_>) {
     if matches!(hit.status, PASSED | IGNORED) {
         return;
     }
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule: &hit.rule_id,
         severity: severity(&hit.severity),

@@ -265,7 +265,7 @@ fn vulnerability(item: &Vulnerability<'_>, target: &str, class: &str, tally: &mu
     let word = item.severity.as_str();
     let others = item.vendor_ids.iter().flatten().map(Text::as_str);
     let others = aliases(item.id.as_str(), others);
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Vulnerability,
         rule: item.id.as_str(),
         aliases: &others,
@@ -297,7 +297,7 @@ fn misconfiguration(item: &Misconfiguration<'_>, target: &str, tally: &mut Tally
     };
     let word = item.severity.as_str();
     let cause = item.cause_metadata.as_ref();
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Misconfiguration,
         rule,
         severity: severity(word),
@@ -314,7 +314,7 @@ fn misconfiguration(item: &Misconfiguration<'_>, target: &str, tally: &mut Tally
 
 fn secret(item: &SecretItem<'_>, target: &str, tally: &mut Tally<'_>) {
     let word = item.severity.as_str();
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Secret,
         rule: item.rule_id.as_str(),
         severity: severity(word),
@@ -333,7 +333,7 @@ fn licence(item: &Licence<'_>, target: &str, tally: &mut Tally<'_>) {
     let word = item.severity.as_str();
     let (package, name) = (item.pkg_name.as_str(), item.name.as_str());
     let of = if package.is_empty() { item.file_path.as_str() } else { package };
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Licence,
         rule: name,
         severity: severity(word),

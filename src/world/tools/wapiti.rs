@@ -59,7 +59,7 @@ fn add(sort: &str, hit: &Hit<'_>, tally: &mut Tally<'_>) {
         2 => Severity::Medium,
         _ => Severity::Low,
     };
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Dynamic,
         rule: sort,
         severity,

@@ -76,7 +76,7 @@ fn add(alert: &Alert<'_>, tally: &mut Tally<'_>) {
         first.map_or(String::new(), |first| format!("{} {}", &*first.method, &*first.param));
     // Paragraphs of HTML, of which the first says what to do.
     let solution = alert.solution.trim_start_matches("<p>").split("</p>").next();
-    tally.add(&Found {
+    tally.add(Found {
         kind: FindingKind::Dynamic,
         rule: &alert.pluginid,
         severity: match alert.riskcode.as_str() {
