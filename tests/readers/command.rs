@@ -66,6 +66,33 @@ fn sarif_that_is_written_reads_back_as_the_same_findings() {
 }
 
 #[test]
+fn sarif_that_is_written_keeps_to_the_schema_of_its_standard() {
+    let schema = include_str!("../schemas/sarif-2.1.0.json");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("sarif.json", value(schema)).expect("a schema");
+    let schema = compiler.compile("sarif.json", &mut schemas).expect("a schema that holds");
+    let holds = |text: &str, of: &str| {
+        let log = value(text);
+        schemas.validate(&log, schema).unwrap_or_else(|error| panic!("{of}: {error}"));
+    };
+    for (_, path) in fixtures() {
+        holds(&run(&[path], Form::Sarif, None).1, path);
+    }
+    // Many in one, and with what a baseline makes of them.
+    let all: Vec<&str> = fixtures().map(|(_, path)| path).collect();
+    holds(&run(&all, Form::Sarif, None).1, "all in one");
+    let of_sarif = FindingsAsk {
+        files: vec![full("trivy/vuln-critical-only.json")],
+        against: vec![full("trivy/vuln-minidb.json").display().to_string()],
+        form: Form::Sarif,
+        ..FindingsAsk::default()
+    };
+    holds(&asked(&of_sarif).1, "beside a baseline");
+    let wrong = json!({"version": "2.1.0", "runs": [{"results": []}]});
+    assert!(schemas.validate(&wrong, schema).is_err(), "a run without a tool");
+}
+
+#[test]
 fn with_a_baseline_only_what_is_new_is_judged() {
     let ask = |files: &[&str], against: &str, all: bool| FindingsAsk {
         files: files.iter().map(|path| full(path)).collect(),
