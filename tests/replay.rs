@@ -89,6 +89,10 @@ async fn a_replay_shows_of_a_running_step_s_log_what_had_come_by_then() {
     // Not following, too.
     cockpit.press("tab").press("gg").expect_no("following");
     cockpit.expect("2 of 2").expect("0:10 │ snyk").expect_no("0:21 │ snyk");
+    // Nor is it found.
+    cockpit.press("/").type_text("own code").press("enter").expect_no("not found");
+    cockpit.press(":").type_text("find-next").press("enter");
+    cockpit.expect("\"own code\" is not found further down").expect_no("0:21 │ snyk");
 }
 
 #[tokio::test(start_paused = true)]

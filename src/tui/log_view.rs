@@ -120,7 +120,7 @@ impl LogView {
             return Err(Clean::new("nothing to find yet: press / first"));
         };
         let missing = || missing(&format!("{needle:?}"), way);
-        self.jump(way, missing, |key, from| handle.log_find(key, &needle, from, way))
+        self.jump(handle, way, missing, |key, from| handle.log_find(key, &needle, from, way))
     }
 
     /// Goes to the next line that speaks of an error.
@@ -128,11 +128,12 @@ impl LogView {
         // Who follows and asks for an error means the newest.
         let way = if self.follow { Direction::Backward } else { way };
         let missing = || missing("an error", way);
-        self.jump(way, missing, |key, from| handle.log_next_error(key, from, way))
+        self.jump(handle, way, missing, |key, from| handle.log_next_error(key, from, way))
     }
 
     fn jump(
         &mut self,
+        handle: &Handle,
         way: Direction,
         missing: impl Fn() -> Clean,
         find: impl Fn(&EffectKey, usize) -> Result<Option<usize>, Clean>,
@@ -147,7 +148,15 @@ impl LogView {
             (None, Direction::Forward) => self.top,
             (None, Direction::Backward) => self.page.total.saturating_sub(1),
         };
-        let Some(at) = find(&key, from)? else { return Err(missing()) };
+        // A replay finds nothing that is still to come, not even what it found before going back.
+        let come = match self.until_ms {
+            Some(until_ms) => handle.log_until(&key, until_ms)?,
+            None => usize::MAX,
+        };
+        let Some(last) = come.checked_sub(1) else { return Err(missing()) };
+        let from = if way == Direction::Backward { from.min(last) } else { from };
+        let found = find(&key, from)?.filter(|at| *at <= last);
+        let Some(at) = found else { return Err(missing()) };
         self.found = Some(at);
         self.follow = false;
         self.top = at.saturating_sub(self.rows / 3);
