@@ -127,19 +127,23 @@ mod tests {
         }
     }
 
-    /// Something on a drawing, at a place.
-    fn stroke(random: &mut fastrand::Rng, drawing: &mut Drawing) {
+    /// Something on a drawing, at a place. What it says may change alone, as a clock does.
+    fn stroke((seed, says): (u64, usize), drawing: &mut Drawing) {
+        let random = &mut fastrand::Rng::with_seed(seed);
         let (columns, rows) = (drawing.area.width, drawing.area.height);
         let at = (random.u16(0..columns + 2), random.u16(0..rows + 2));
         let area = Rect::new(at.0, at.1, random.u16(0..6), random.u16(0..3));
         let style = [Style::new(), Style::new().bold(), Style::new().on_blue()][random.usize(0..3)];
         match random.u8(0..9) {
             0 | 1 => {
-                drawing.cells(at, area.width, ("stages", 6), '…', style);
+                drawing.cells(at, area.width, (["stages", "levels"][says], 6), '…', style);
             }
             2 => {
-                let text = ["語e\u{301}", "👩\u{200d}👩\u{200d}👧 ab"][random.usize(0..2)];
-                drawing.clusters(at, area.width, text, style);
+                let texts = [
+                    ["語e\u{301}", "本e\u{301}"],
+                    ["👩\u{200d}👩\u{200d}👧 ab", "👩\u{200d}👩\u{200d}👧 cd"],
+                ];
+                drawing.clusters(at, area.width, texts[random.usize(0..2)][says], style);
             }
             3 => drawing.wash(area, style),
             4 => drawing.blank(area),
@@ -153,7 +157,7 @@ mod tests {
             6 => drawing.dots(at, random.u8(1..), style),
             7 => drawing.gaps(area, '╌', style),
             _ => drawing.widget(area, |area, cells| {
-                cells.set_string(area.x, area.y, "wid", style);
+                cells.set_string(area.x, area.y, ["wid", "get"][says], style);
             }),
         }
     }
@@ -180,14 +184,19 @@ mod tests {
             let mut canvas = Canvas::default();
             canvas.measure(&mut backend).expect("memory");
             // Most strokes stay from frame to frame, as on a screen.
-            let mut seeds: Vec<u64> = (0..12).map(|_| random.u64(..)).collect();
+            let mut strokes: Vec<(u64, usize)> = (0..12).map(|_| (random.u64(..), 0)).collect();
+            let mut ground = Style::new().on_black();
             for _ in 0..6 {
-                let changed = random.usize(0..12);
-                seeds[changed] = random.u64(..);
+                let (seed, says) = &mut strokes[random.usize(0..12)];
+                match random.u8(0..4) {
+                    0 => ground = if random.bool() { Style::new().on_red() } else { Style::new() },
+                    1 => *seed = random.u64(..),
+                    _ => *says = 1 - *says,
+                }
                 let paint = |drawing: &mut Drawing| {
-                    drawing.begin(Style::new().on_black());
-                    for seed in &seeds {
-                        stroke(&mut fastrand::Rng::with_seed(*seed), drawing);
+                    drawing.begin(ground);
+                    for one in &strokes {
+                        stroke(*one, drawing);
                     }
                 };
                 canvas.draw(&mut backend, paint).expect("memory");
@@ -195,7 +204,7 @@ mod tests {
                 let mut fresh = Canvas::default();
                 fresh.measure(&mut alone).expect("memory");
                 fresh.draw(&mut alone, paint).expect("memory");
-                assert_eq!(seen(backend.buffer()), seen(alone.buffer()), "{seeds:?}");
+                assert_eq!(seen(backend.buffer()), seen(alone.buffer()), "{strokes:?}");
             }
         }
     }
