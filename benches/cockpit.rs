@@ -14,11 +14,13 @@
 //! This program is all of them: the one that measures, and by a word of its own the engine, the
 //! cockpit, the bare program and the full one.
 
+mod cluster;
 mod far;
+pub(crate) mod k9s;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, ExitCode, Stdio};
 use std::time::Duration;
 
 use ratatui::style::Style;
@@ -28,7 +30,7 @@ use ratatui::widgets::Paragraph;
 #[expect(dead_code, reason = "the tests and the tool for the pictures use the rest of it")]
 mod term;
 
-use super::{Goal, Outcome, Row, median, now, pause};
+use super::{Goal, Outcome, Row, median, now, on_path, pause, peer, skipped};
 use term::{Program, Term};
 
 use far::FINDINGS;
@@ -48,19 +50,19 @@ const PRESSED: [char; 2] = ['Z', 'V'];
 
 pub(crate) fn run() -> Outcome<Vec<Row>> {
     let home = tempfile::tempdir()?;
-    let mut engine = Engine::start(home.path())?;
+    let mut engine = Engine::start(home.path(), None)?;
     let socket = engine.socket.display().to_string();
     let mut cockpit = Seat::take(&[COCKPIT, &socket], home.path(), "5000/5000")?;
     let mut bare = Seat::take(&[HELLO], home.path(), "nothing")?;
     let mut full = Seat::take(&[FULL], home.path(), "nothing")?;
 
     let seen = events(&mut engine, &mut cockpit)?;
-    let idle_pct = cockpit.idle_pct()?;
+    let idle_pct = idle_pct(&[cockpit.pid()?])?;
     let quiet = in_turns([&mut cockpit, &mut bare, &mut full])?;
     engine.say("load")?;
     let rss = {
         in_turns([&mut cockpit, &mut bare, &mut full])?;
-        cockpit.rss_mib()?
+        rss_mib(&[cockpit.pid()?])?
     };
     // Those of a report of 84 MB stay in memory once they were looked at.
     cockpit.term.send("gf")?;
@@ -69,7 +71,7 @@ pub(crate) fn run() -> Outcome<Vec<Row>> {
     cockpit.term.send("gr")?;
     cockpit.term.wait_text("5000/5000", PATIENCE)?;
     let loaded = in_turns([&mut cockpit, &mut bare, &mut full])?;
-    let rss_of_all = cockpit.rss_mib()?;
+    let rss_of_all = rss_mib(&[cockpit.pid()?])?;
     engine.say("quiet")?;
 
     let row = |name, ours, floor, beside, goal| Row { name, ours, floor, unit: "ms", beside, goal };
@@ -157,32 +159,45 @@ impl Seat {
         Ok(begun.elapsed().as_secs_f64() * 1e3)
     }
 
-    fn proc(&self, name: &str) -> Outcome<String> {
-        let pid = self.term.pid().ok_or("it has ended")?;
-        Ok(std::fs::read_to_string(format!("/proc/{pid}/{name}"))?)
+    fn pid(&self) -> Outcome<u32> {
+        Ok(self.term.pid().ok_or("it has ended")?)
     }
+}
 
-    fn rss_mib(&self) -> Outcome<f64> {
-        let status = self.proc("status")?;
+fn proc(pid: u32, name: &str) -> Outcome<String> {
+    Ok(std::fs::read_to_string(format!("/proc/{pid}/{name}"))?)
+}
+
+/// What these processes hold of the memory, together.
+fn rss_mib(pids: &[u32]) -> Outcome<f64> {
+    let mut kib = 0.0;
+    for pid in pids {
+        let status = proc(*pid, "status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next());
-        Ok(kib.ok_or("no VmRSS")?.parse::<f64>()? / 1024.0)
+        let own = line.and_then(|line| line.split_whitespace().next());
+        kib += own.ok_or("no VmRSS")?.parse::<f64>()?;
     }
+    Ok(kib / 1024.0)
+}
 
-    /// Per cent of one processor that it takes while nothing happens.
-    fn idle_pct(&self) -> Outcome<f64> {
-        let ticks = || -> Outcome<f64> {
-            let stat = self.proc("stat")?;
+/// Per cent of one processor that these processes take while nothing happens.
+fn idle_pct(pids: &[u32]) -> Outcome<f64> {
+    let ticks = || -> Outcome<f64> {
+        let mut ticks = 0.0;
+        for pid in pids {
+            let stat = proc(*pid, "stat")?;
             let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split(' ').collect();
             // utime and stime, the 14th and 15th field, behind the name.
-            Ok(fields.get(12).ok_or("stat")?.parse::<f64>()?
-                + fields.get(13).ok_or("stat")?.parse::<f64>()?)
-        };
-        let before = ticks()?;
-        pause(IDLE);
-        // A tick is a hundredth of a second.
-        Ok((ticks()? - before) / IDLE.as_secs_f64())
-    }
+            for field in [12, 13] {
+                ticks += fields.get(field).ok_or("stat")?.parse::<f64>()?;
+            }
+        }
+        Ok(ticks)
+    };
+    let before = ticks()?;
+    pause(IDLE);
+    // A tick is a hundredth of a second.
+    Ok((ticks()? - before) / IDLE.as_secs_f64())
 }
 
 fn find(screen: &vt100::Screen, words: &str) -> Option<(u16, u16)> {
@@ -240,11 +255,12 @@ struct Engine {
 }
 
 impl Engine {
-    fn start(home: &Path) -> Outcome<Self> {
+    /// With pods of its own, or with those of the cluster of a kubeconfig.
+    fn start(home: &Path, kubeconfig: Option<&Path>) -> Outcome<Self> {
         let socket = home.join("run/engine.sock");
-        #[expect(clippy::disallowed_methods, reason = "the engine is a process")]
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(ENGINE).arg(&socket).arg(home.join("steps")).stdin(Stdio::piped());
+        let mut command = peer(std::env::current_exe()?);
+        command.arg(ENGINE).arg(&socket).arg(home.join("steps")).args(kubeconfig);
+        command.stdin(Stdio::piped());
         let mut child = command.spawn()?;
         let words = child.stdin.take().ok_or("no pipe")?;
         let begun = now();

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use gonogo::release::{
     BranchRule, Clean, Digest, Effect, EffectKey, Epoch, Event, FORMAT, Input, Opened,
@@ -16,7 +16,7 @@ use gonogo::release::{
     owed,
 };
 
-use super::{Goal, Outcome, Row, mean, timed};
+use super::{Goal, Outcome, Row, mean, peer, timed};
 
 const PLANS: u64 = 200;
 /// Real sleeps take real time.
@@ -234,8 +234,7 @@ fn real(program: &str, dag: &Dag, dir: &Path) -> Outcome<Option<f64>> {
     }
     fs::write(dir.join("Makefile"), format!(".PHONY: all{all}\nall:{all}\n{make}"))?;
     fs::write(dir.join("build.ninja"), ninja)?;
-    #[expect(clippy::disallowed_methods, reason = "the peer is a process")]
-    let mut command = Command::new(program);
+    let mut command = peer(program);
     command.args(["-j3", "-C"]).arg(dir).stdout(Stdio::null()).stdin(Stdio::null());
     let (took, status) = timed(|| Ok(command.status()))?;
     match status {

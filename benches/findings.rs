@@ -4,14 +4,14 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use gonogo::release::triage::{Status, diff, diff_keys};
 use gonogo::release::{Clean, Digest, Finding, ReportFormat, ReportState};
 use gonogo::world::tools::{Held, Origin, hold, read_file};
 use nix::sys::resource::UsageWho;
 
-use super::{Goal, Outcome, ROUNDS, Row, in_turns, median, spent_s, timed};
+use super::{Goal, Outcome, ROUNDS, Row, in_turns, median, on_path, peer, skipped, spent_s, timed};
 
 /// What is read beside the peers, and by itself, in findings.
 const SMALL: usize = 100_000;
@@ -85,7 +85,7 @@ fn own(path: &Path, held: &mut Held) -> Outcome<usize> {
 fn peers(path: &Path) -> Outcome<Vec<Row>> {
     let bytes = std::fs::read(path)?;
     let mut taken: [Vec<f64>; 4] = Default::default();
-    let (jq, python) = (has("jq"), has("python3"));
+    let (jq, python) = (on_path("jq").is_some(), on_path("python3").is_some());
     for _ in 0..ROUNDS {
         let begun = spent_s(UsageWho::RUSAGE_THREAD)?;
         let mut held = Held::default();
@@ -96,12 +96,12 @@ fn peers(path: &Path) -> Outcome<Vec<Row>> {
         own(path, &mut Held::default())?;
         taken[1].push(spent_s(UsageWho::RUSAGE_THREAD)? - begun);
         if jq {
-            taken[2].push(child(peer("jq", &["[.Results[].Vulnerabilities[]]|length"]), path)?);
+            taken[2].push(child("jq", &["[.Results[].Vulnerabilities[]]|length"], path)?);
         }
         if python {
             let count = "import json,sys;print(sum(len(r['Vulnerabilities']) for r in \
                          json.load(open(sys.argv[1]))['Results']))";
-            taken[3].push(child(peer("python3", &["-c", count]), path)?);
+            taken[3].push(child("python3", &["-c", count], path)?);
         }
     }
     let megabytes = float(bytes.len()) / 1e6;
@@ -121,37 +121,21 @@ fn peers(path: &Path) -> Outcome<Vec<Row>> {
         ));
         rows.push(row("findings: from a stream", file, "`jq length`", floor, Goal::AtLeast(8.0)));
     } else {
-        skipped("jq", "apt-get install jq");
+        skipped("findings", "jq", "apt-get install jq");
     }
     if python {
         let floor = rate(&taken[3]);
         rows.push(row("findings: from a stream", file, "Python's json.load", floor, Goal::None));
     } else {
-        skipped("python3", "apt-get install python3");
+        skipped("findings", "python3", "apt-get install python3");
     }
     Ok(rows)
 }
 
-fn skipped(what: &str, how: &str) {
-    let _ = writeln!(io::stderr(), "findings: not measured beside {what}, which is missing: {how}");
-}
-
-fn has(program: &str) -> bool {
-    let version = peer(program, &["--version"]).output();
-    version.is_ok_and(|output| output.status.success())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a peer is measured")]
-fn peer(program: &str, argv: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(argv);
-    command
-}
-
 /// Seconds of processor time of a child.
-fn child(mut command: Command, path: &Path) -> Outcome<f64> {
+fn child(program: &str, args: &[&str], path: &Path) -> Outcome<f64> {
     let begun = spent_s(UsageWho::RUSAGE_CHILDREN)?;
-    let output = command.arg(path).stderr(Stdio::inherit()).output()?;
+    let output = peer(program).args(args).arg(path).stderr(Stdio::inherit()).output()?;
     if !output.status.success() || output.stdout.trim_ascii() != SMALL.to_string().as_bytes() {
         return Err(format!("a peer failed: {}", output.status).into());
     }
@@ -166,9 +150,7 @@ fn held(path: &Path) -> Outcome<Vec<Row>> {
     let each = float(held.bytes()) / float(held.len());
     drop(held);
     let exe = std::env::current_exe()?;
-    let exe = exe.to_str().ok_or("no name")?;
-    let path = path.to_str().ok_or("no name")?;
-    let output = peer(exe, &[PEAK, path]).stderr(Stdio::inherit()).output()?;
+    let output = peer(exe).arg(PEAK).arg(path).stderr(Stdio::inherit()).output()?;
     let peak_kib: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
     let row = |name, ours, floor, unit, beside| Row {
         name,

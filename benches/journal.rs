@@ -4,7 +4,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use gonogo::journal::{Disk, Driver, Fault, Journal, Mode, line};
@@ -15,7 +14,7 @@ use gonogo::release::{
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::{Goal, Outcome, Row, in_turns, median, now, timed};
+use super::{Goal, Outcome, Row, in_turns, median, now, peer, timed};
 
 const APPEND_ROUNDS: usize = 15;
 const QUEUED: usize = 1000;
@@ -35,8 +34,7 @@ pub(crate) fn run() -> Outcome<Vec<Row>> {
 
 /// What a whole release says, in its order.
 fn rehearsed(home: &Path) -> Outcome<Vec<Said>> {
-    #[expect(clippy::disallowed_methods, reason = "the program itself")]
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gonogo"));
+    let mut command = peer(env!("CARGO_BIN_EXE_gonogo"));
     command.args(["rehearse", "happy", "--auto", "--json"]).env("HOME", home);
     command.env_remove("XDG_STATE_HOME").env_remove("XDG_CONFIG_HOME");
     let output = command.output()?;

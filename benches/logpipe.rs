@@ -4,13 +4,13 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, PipeReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use gonogo::release::{Clean, Secret};
 use gonogo::world::logpipe::{CHUNK_BYTES, LogFile, LogLimits, LogSink, Masks, PIPE_BYTES, Stream};
 use nix::sys::resource::UsageWho;
 
-use super::{Goal, Outcome, ROUNDS, Row, median, spent_s};
+use super::{Goal, Outcome, ROUNDS, Row, median, peer, spent_s};
 
 const LINES: usize = 1_000_000;
 const SECRETS: usize = 61;
@@ -119,8 +119,7 @@ fn ours(mut file: PipeReader, dir: &Path, secrets: &[Secret]) -> io::Result<()> 
 /// `tee` keeps the lines and hands them on. Whoever reads them costs time of their own, as does
 /// whoever reads our file.
 fn tee(input: PipeReader, output: &Path, handed_on: Stdio) -> io::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "the peer is a process")]
-    let mut command = Command::new("tee");
+    let mut command = peer("tee");
     let mut child = command.arg(output).stdin(input).stdout(handed_on).spawn()?;
     // It has its own end of the input, and waits until all others are closed.
     drop(command);

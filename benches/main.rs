@@ -2,7 +2,7 @@
 //! same run, in turns with it: machines and loads differ, ratios hold.
 //!
 //! `cargo bench [-- NAME…]`, where a name is one of: logpipe, journal, dag, step, start,
-//! cockpit, findings.
+//! cockpit, k9s, findings.
 
 mod cockpit;
 mod dag;
@@ -13,8 +13,10 @@ mod start;
 mod step;
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
@@ -26,13 +28,14 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 type Bench = fn() -> Outcome<Vec<Row>>;
 
 /// Every bench by its name. A new one is a file and a line here.
-const BENCHES: [(&str, Bench); 7] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("start", start::run),
     ("logpipe", logpipe::run),
     ("journal", journal::run),
     ("dag", dag::run),
     ("step", step::run),
     ("cockpit", cockpit::run),
+    ("k9s", cockpit::k9s::run),
     ("findings", findings::run),
 ];
 
@@ -185,6 +188,24 @@ fn mean(all: &[f64]) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a small number")]
     let count = all.len() as f64;
     all.iter().sum::<f64>() / count
+}
+
+/// Another program, which is measured or which helps with it.
+#[expect(clippy::disallowed_methods, reason = "peers are processes")]
+fn peer(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
+}
+
+/// Where a program is that is called by its name alone.
+#[expect(clippy::disallowed_methods, reason = "peers are looked for as a shell does")]
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Says that a peer is missing, and how to bring it.
+fn skipped(bench: &str, what: &str, how: &str) {
+    let _ = writeln!(io::stderr(), "{bench}: not measured beside {what}, which is missing: {how}");
 }
 
 /// Seconds of processor time of `who`.

@@ -2,14 +2,13 @@
 //! of its own, with a small and with a large process as the one that starts it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use gonogo::world::Clock;
 use gonogo::world::shell::{Shell, StepSpec};
 use nix::sys::resource::UsageWho;
 use tokio::runtime::Runtime;
 
-use super::{Goal, Outcome, ROUNDS, Row, mean, median, spent_s, timed};
+use super::{Goal, Outcome, ROUNDS, Row, mean, median, peer, spent_s, timed};
 
 const STEPS: usize = 30;
 const LARGE_BYTES: usize = 1024 * 1024 * 1024;
@@ -77,9 +76,7 @@ impl Costs {
 /// Milliseconds of a command in a session of its own, without us.
 fn bare() -> Outcome<f64> {
     let (took, ()) = timed(|| {
-        #[expect(clippy::disallowed_methods, reason = "the peer is a process")]
-        let mut command = Command::new("setsid");
-        let status = command.args(["--wait", "/bin/true"]).status()?;
+        let status = peer("setsid").args(["--wait", "/bin/true"]).status()?;
         if status.success() { Ok(()) } else { Err("setsid failed".into()) }
     })?;
     Ok(took.as_secs_f64() * 1e3)

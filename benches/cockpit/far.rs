@@ -16,15 +16,17 @@ use gonogo::release::{
 };
 use gonogo::tui::{self, Depth, History, Keymap, Settings, Theme};
 use gonogo::world::Clock;
+use gonogo::world::kubernetes::{Cluster, Connection, PodTable};
 use gonogo::world::logpipe::{LogLimits, LogSink, Masks, Stream};
 use gonogo::world::machine::user_name;
 use tokio::sync::{mpsc, watch};
 
+use super::cluster::NAMESPACE;
 use crate::findings;
 
 pub(crate) const ENGINE: &str = "far-engine";
 pub(crate) const COCKPIT: &str = "far-cockpit";
-const PODS: usize = 10_000;
+pub(super) const PODS: usize = 10_000;
 const LINES_PER_S: usize = 100_000;
 /// The step whose report is read.
 const SCAN: &str = "code.gitleaks";
@@ -104,9 +106,11 @@ fn pods() -> Vec<PodRow> {
     (0..PODS).map(pod).collect()
 }
 
-/// Serves the release at a socket, and does what it reads: `pod NAME`, `load`, `quiet`.
+/// Serves the release at a socket: with the pods of a cluster if one is named, else with its own.
 async fn serves(args: &[String]) -> Outcome {
-    let [socket, steps] = args else { return Err("a socket and a folder".into()) };
+    let [socket, steps, kubeconfig @ ..] = args else {
+        return Err("a socket, a folder and perhaps a kubeconfig".into());
+    };
     let (socket, steps) = (PathBuf::from(socket), PathBuf::from(steps));
     let feed = Feed::new();
     let records = records()?;
@@ -115,6 +119,22 @@ async fn serves(args: &[String]) -> Outcome {
     let (inputs, _asks) = mpsc::channel(16);
     let clock = Clock::live();
     let handle = Handle::new(release, inputs, Arc::clone(&feed), clock.clone(), steps.clone());
+    let (clients, _connected) = watch::channel(0);
+    let build = Clean::new("bench");
+    let serving = Serving { clock: clock.clone(), build, clients, pace: Pace::default() };
+    let serving = serve(handle, socket, serving);
+    let Some(kubeconfig) = kubeconfig.first() else {
+        makes_up(&steps, feed, clock)?;
+        return Ok(serving.await?);
+    };
+    tokio::select! {
+        ended = serving => Ok(ended?),
+        ended = watches(Path::new(kubeconfig), &feed, clock) => ended,
+    }
+}
+
+/// Shows pods of its own and does what it reads: `pod NAME`, `load`, `quiet`.
+fn makes_up(steps: &Path, feed: Arc<Feed>, clock: Clock) -> Outcome {
     let mut live = Live::default();
     live.telemetry.pods = pods();
     let live = Arc::new(Mutex::new(live));
@@ -127,16 +147,13 @@ async fn serves(args: &[String]) -> Outcome {
     findings::generate(&scan.join("report"), FINDINGS)?;
     let (flood, on) = (log.clone(), Arc::clone(&loaded));
     std::thread::spawn(move || writes(&flood, &on));
-    let show = {
-        let (live, feed, clock) = (Arc::clone(&live), Arc::clone(&feed), clock.clone());
-        move |change: &dyn Fn(&mut PodRow)| {
-            let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
-            live.telemetry.pods_at_ms = Some(clock.now().wall_ms());
-            if let Some(pod) = live.telemetry.pods.first_mut() {
-                change(pod);
-            }
-            feed.show(live.clone());
+    let show = move |change: &dyn Fn(&mut PodRow)| {
+        let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.telemetry.pods_at_ms = Some(clock.now().wall_ms());
+        if let Some(pod) = live.telemetry.pods.first_mut() {
+            change(pod);
         }
+        feed.show(live.clone());
     };
     show(&|_| {});
     let (churn, on) = (show.clone(), Arc::clone(&loaded));
@@ -159,10 +176,23 @@ async fn serves(args: &[String]) -> Outcome {
             }
         }
     });
-    let (clients, _connected) = watch::channel(0);
-    let build = Clean::new("bench");
-    let serving = Serving { clock, build, clients, pace: Pace::default() };
-    Ok(serve(handle, socket, serving).await?)
+    Ok(())
+}
+
+/// Shows the pods of a cluster as they come and go.
+async fn watches(kubeconfig: &Path, feed: &Feed, clock: Clock) -> Outcome {
+    let connection =
+        Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() };
+    let cluster = Cluster::connect(&connection, clock).await?;
+    let (mut table, mut live) = (PodTable::default(), Live::default());
+    let take = |news| {
+        table.take(news);
+        live.telemetry.pods = table.rows().cloned().collect();
+        live.telemetry.pods_at_ms = table.at_ms();
+        live.telemetry.pods_error = table.error().cloned();
+        feed.show(live.clone());
+    };
+    match cluster.watch_pods(NAMESPACE, fastrand::Rng::with_seed(17), take).await {}
 }
 
 /// A flood of lines into the step's log while it is loaded.
