@@ -59,6 +59,6 @@ pub use state::{
     Doubt, Gate, GivenPolicy, GivenWaiver, Held, Monitor, Release, ReleaseClock, Restore, Rollout,
     Session, StageState, StepState, StepStatus, SwitchOrder, VoteEntry, Window,
 };
-pub use telemetry::{Fault, PodRow, SlotSample, Telemetry};
+pub use telemetry::{Fault, PodRow, PodRows, SlotSample, Telemetry};
 pub use text::{Clean, Finite, NotFinite, SECRET_BYTES_MIN, Secret, ShortSecret, hidden};
 pub use time::{BootId, Timestamp};

@@ -7,7 +7,7 @@ mod snapshots;
 mod tale;
 
 use gonogo::engine::handle::Link;
-use gonogo::release::{Clean, Event, PodRow, Slot, SlotSample, StepEnd, StepResult};
+use gonogo::release::{Clean, Event, PodRow, PodRows, Slot, SlotSample, StepEnd, StepResult};
 use gonogo::tui::{Depth, Role, THEMES, Theme, Ui, draw, on_key, on_tick};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -315,7 +315,7 @@ fn t1_hostile_text_is_shown_and_does_not_act() {
     let mut tale = Tale::switched();
     tale.telemetry(|live, now_ms| {
         live.pods_at_ms = Some(now_ms);
-        live.pods = vec![PodRow {
+        live.pods = PodRows::from_iter([PodRow {
             name: Clean::new("\x1b]0;x\x07\u{202e}evil"),
             app: Clean::new("backend"),
             slot: Some(Slot::Green),
@@ -323,7 +323,7 @@ fn t1_hostile_text_is_shown_and_does_not_act() {
             ready: false,
             restarts: 3,
             created_ms: now_ms,
-        }];
+        }]);
     });
     let shown = text(&frame(&tale, (200, 60)));
     assert!(shown.contains("\\x1b]0;x\\x07\\u{202e}evil"), "{shown}");

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gonogo::engine::handle::socket::{
-    Attaching, ConnectError, Pace, Serving, SocketError, Wants, connect, deserted, serve,
+    Attaching, ConnectError, PROTOCOL, Pace, Serving, SocketError, Wants, connect, deserted, serve,
 };
 use gonogo::engine::handle::{Envelope, Feed, Follower, Handle, Link, Live, Snapshot};
 use gonogo::release::{
-    Ask, Clean, Command, Digest, Epoch, Event, FORMAT, Input, Person, Principal, Record, Refusal,
-    ReleaseId, ReleaseResult, Seq, StageId, Via, Vote,
+    Ask, Clean, Command, Digest, Epoch, Event, FORMAT, Input, Person, PodRow, Principal, Record,
+    Refusal, ReleaseId, ReleaseResult, Seq, Slot, StageId, Via, Vote,
 };
 use gonogo::world::Clock;
 use gonogo::world::machine::user_name;
@@ -236,11 +236,52 @@ async fn live_pictures_reach_the_client_and_closing_is_told() {
     assert!(refused.to_string().contains("has ended"), "{refused}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn f55_the_pods_are_the_engine_s_after_every_change_and_after_a_restart() {
+    let place = Place::new();
+    let pod = |name: &str, ready| PodRow {
+        name: name.into(),
+        app: "backend".into(),
+        slot: Some(Slot::Green),
+        phase: "Running".into(),
+        ready,
+        restarts: 0,
+        created_ms: 0,
+    };
+    let with = |pods: &[PodRow]| {
+        let mut live = Live::default();
+        live.telemetry.pods = pods.iter().cloned().collect();
+        live
+    };
+    let all: Vec<PodRow> = ["a", "b", "c", "d", "e"].map(|name| pod(name, true)).into();
+    let pictures = [
+        with(&all),
+        with(&[pod("0", false), all[0].clone(), pod("b", false), all[3].clone(), all[4].clone()]),
+        with(&all[3..]),
+        with(&[]),
+        with(&all),
+    ];
+    let mut engine = Engine::start(&place.socket(), 1, quick()).await;
+    let client = connect(&place.socket(), attaching()).await.expect("attached");
+    let mut follower = client.follow();
+    for restarted in [false, true] {
+        for picture in &pictures {
+            engine.feed.show(picture.clone());
+            see(&mut follower, "the pods", |s| *s.live == *picture).await;
+        }
+        if !restarted {
+            engine.die().await;
+            see(&mut follower, "a lost link", |s| matches!(s.link, Link::Lost { .. })).await;
+            engine = Engine::start(&place.socket(), 1, quick()).await;
+        }
+    }
+}
+
 /// Says hello on a bare socket and reads the answer's first byte, so that it is seated.
 fn bare_client(path: &Path) -> UnixStream {
     let mut stream = UnixStream::connect(path).expect("connected");
     let hello = serde_json::json!({ "hello": {
-        "protocol": 1, "build": BUILD, "release": null, "person": user_name(),
+        "protocol": PROTOCOL, "build": BUILD, "release": null, "person": user_name(),
         "wants": "watch", "from": 0,
     }});
     stream.write_all(format!("{hello}\n").as_bytes()).expect("sent");
@@ -485,7 +526,7 @@ async fn t19_garbage_ends_only_who_sent_it_and_another_protocol_hears_why() {
     let engine = Engine::start(&place.socket(), 1, quick()).await;
     let client = connect(&place.socket(), attaching()).await.expect("attached");
     let hello = format!(
-        "{{\"hello\":{{\"protocol\":1,\"build\":\"x\",\"release\":null,\"person\":\"{}\",\
+        "{{\"hello\":{{\"protocol\":{PROTOCOL},\"build\":\"x\",\"release\":null,\"person\":\"{}\",\
          \"wants\":\"drive\",\"from\":0}}}}\n",
         user_name()
     );
@@ -496,8 +537,8 @@ async fn t19_garbage_ends_only_who_sent_it_and_another_protocol_hears_why() {
         talk(place.socket(), bad.as_bytes().to_vec()).await;
     }
     talk(place.socket(), vec![0xff; 100_000]).await;
-    let later = talk(place.socket(), b"{\"hello\":{\"protocol\":2}}\n".to_vec()).await;
-    assert!(later.contains("\"version\":true") && later.contains("you speak 2"), "{later}");
+    let later = talk(place.socket(), b"{\"hello\":{\"protocol\":1}}\n".to_vec()).await;
+    assert!(later.contains("\"version\":true") && later.contains("you speak 1"), "{later}");
     until("they are gone", || *engine.clients.borrow() == 1).await;
     assert_eq!(client.ask(approve()).await, Ok(()), "the others go on");
 }

@@ -16,7 +16,7 @@ use gonogo::release::{
 };
 use gonogo::tui::{self, Depth, History, Keymap, Settings, Theme};
 use gonogo::world::Clock;
-use gonogo::world::kubernetes::{Cluster, Connection, PodTable};
+use gonogo::world::kubernetes::{Cluster, Connection, PodNews, PodTable};
 use gonogo::world::logpipe::{LogLimits, LogSink, Masks, Stream};
 use gonogo::world::machine::user_name;
 use tokio::sync::{mpsc, watch};
@@ -129,15 +129,17 @@ async fn serves(args: &[String]) -> Outcome {
     };
     tokio::select! {
         ended = serving => Ok(ended?),
-        ended = watches(Path::new(kubeconfig), &feed, clock) => ended,
+        ended = watches(Path::new(kubeconfig), feed, clock) => ended,
     }
 }
 
 /// Shows pods of its own and does what it reads: `pod NAME`, `load`, `quiet`.
 fn makes_up(steps: &Path, feed: Arc<Feed>, clock: Clock) -> Outcome {
-    let mut live = Live::default();
-    live.telemetry.pods = pods();
-    let live = Arc::new(Mutex::new(live));
+    let pods = pods();
+    let mut pod = pods.first().ok_or("no pods")?.clone();
+    let mut shown = Shown::of(feed);
+    shown.take(PodNews::Listed { rows: pods, at: clock.now() });
+    let shown = Arc::new(Mutex::new(shown));
     let loaded = Arc::new(AtomicBool::new(false));
     let key = EffectKey::step(&StepId::new(STEP)?, Attempt(1));
     let log = steps.join(key.to_string());
@@ -147,51 +149,67 @@ fn makes_up(steps: &Path, feed: Arc<Feed>, clock: Clock) -> Outcome {
     findings::generate(&scan.join("report"), FINDINGS)?;
     let (flood, on) = (log.clone(), Arc::clone(&loaded));
     std::thread::spawn(move || writes(&flood, &on));
-    let show = move |change: &dyn Fn(&mut PodRow)| {
-        let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.telemetry.pods_at_ms = Some(clock.now().wall_ms());
-        if let Some(pod) = live.telemetry.pods.first_mut() {
-            change(pod);
-        }
-        feed.show(live.clone());
+    let show = move |row: PodRow| {
+        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.take(PodNews::Changed { row, at: clock.now() });
     };
-    show(&|_| {});
-    let (churn, on) = (show.clone(), Arc::clone(&loaded));
+    let (mut changed, churn, on) = (pod.clone(), show.clone(), Arc::clone(&loaded));
     std::thread::spawn(move || {
         loop {
             if on.load(Ordering::Relaxed) {
-                churn(&|pod| pod.restarts += 1);
+                changed.restarts += 1;
+                churn(changed.clone());
             }
             super::super::pause(Duration::from_millis(33));
         }
     });
     std::thread::spawn(move || {
         for word in std::io::stdin().lock().lines().map_while(Result::ok) {
-            match word.split_once(' ') {
-                Some(("pod", name)) => show(&|pod| {
-                    pod.name = Clean::new(&format!("backend-blue-{name}"));
-                    pod.ready = false;
-                }),
-                _ => loaded.store(word == "load", Ordering::Relaxed),
+            if let Some(("pod", name)) = word.split_once(' ') {
+                pod.name = Clean::new(&format!("backend-blue-{name}"));
+                pod.ready = false;
+                // The youngest of those that are not ready is shown first.
+                pod.created_ms += 1;
+                show(pod.clone());
+            } else {
+                loaded.store(word == "load", Ordering::Relaxed);
             }
         }
     });
     Ok(())
 }
 
+/// What the news of pods add up to, for those who are attached.
+struct Shown {
+    table: PodTable,
+    live: Live,
+    feed: Arc<Feed>,
+}
+
+impl Shown {
+    fn of(feed: Arc<Feed>) -> Self {
+        Self { table: PodTable::default(), live: Live::default(), feed }
+    }
+
+    fn take(&mut self, news: PodNews) {
+        let as_before = matches!(news, PodNews::Current { .. } | PodNews::Exited { .. });
+        self.table.take(news);
+        if !as_before {
+            self.live.telemetry.pods = self.table.rows().cloned().collect();
+        }
+        self.live.telemetry.pods_at_ms = self.table.at_ms();
+        self.live.telemetry.pods_error = self.table.error().cloned();
+        self.feed.show(self.live.clone());
+    }
+}
+
 /// Shows the pods of a cluster as they come and go.
-async fn watches(kubeconfig: &Path, feed: &Feed, clock: Clock) -> Outcome {
+async fn watches(kubeconfig: &Path, feed: Arc<Feed>, clock: Clock) -> Outcome {
     let connection =
         Connection { kubeconfig: Some(kubeconfig.to_owned()), ..Connection::default() };
     let cluster = Cluster::connect(&connection, clock).await?;
-    let (mut table, mut live) = (PodTable::default(), Live::default());
-    let take = |news| {
-        table.take(news);
-        live.telemetry.pods = table.rows().cloned().collect();
-        live.telemetry.pods_at_ms = table.at_ms();
-        live.telemetry.pods_error = table.error().cloned();
-        feed.show(live.clone());
-    };
+    let mut shown = Shown::of(feed);
+    let take = |news| shown.take(news);
     match cluster.watch_pods(NAMESPACE, fastrand::Rng::with_seed(17), take).await {}
 }
 

@@ -1,5 +1,6 @@
 //! All that a cockpit, a headless client or a script sees of an engine: ask in, picture out.
 
+mod picture;
 pub mod socket;
 mod tape;
 mod wire;

@@ -1,6 +1,9 @@
 //! What is watched: plain rows, live and lossy. Telemetry never decides anything and is never
 //! recorded; what is judged is evidence and stands in the journal.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Clean, Finite, Slot, Timestamp};
@@ -18,6 +21,47 @@ pub struct PodRow {
     pub restarts: u32,
     /// Wall clock, milliseconds since the epoch.
     pub created_ms: i64,
+}
+
+/// Pods in the order of their names, each once. A picture is made anew for every change of any of
+/// its parts, and there may be ten thousand pods: what has not changed is shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Arc<PodRow>>")]
+pub struct PodRows(Arc<Vec<Arc<PodRow>>>);
+
+impl PodRows {
+    /// Whether these are not only equal but the same: then nothing has to be looked at.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Deref for PodRows {
+    type Target = [Arc<PodRow>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<Vec<Arc<PodRow>>> for PodRows {
+    fn from(mut rows: Vec<Arc<PodRow>>) -> Self {
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        rows.dedup_by(|a, b| a.name == b.name);
+        Self(Arc::new(rows))
+    }
+}
+
+impl FromIterator<Arc<PodRow>> for PodRows {
+    fn from_iter<T: IntoIterator<Item = Arc<PodRow>>>(rows: T) -> Self {
+        Vec::from_iter(rows).into()
+    }
+}
+
+impl FromIterator<PodRow> for PodRows {
+    fn from_iter<T: IntoIterator<Item = PodRow>>(rows: T) -> Self {
+        rows.into_iter().map(Arc::new).collect()
+    }
 }
 
 /// One slot's service levels over the last scrape window.
@@ -42,7 +86,7 @@ pub struct Fault {
 /// so that a screen can show the age and draw stale values as stale (invariant I24).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Telemetry {
-    pub pods: Vec<PodRow>,
+    pub pods: PodRows,
     pub pods_at_ms: Option<i64>,
     pub pods_error: Option<Clean>,
     pub samples: Vec<SlotSample>,

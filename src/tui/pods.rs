@@ -1,21 +1,21 @@
-//! What the screens tell of the pods: counted once for every picture that comes, because ten
-//! thousand of them are too many to be counted for every key.
+//! What the screens tell of the pods: counted once for every change of them, because ten thousand
+//! are too many to be counted for every key.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::engine::handle::Live;
-use crate::release::{PodRow, Slot};
+use crate::release::{PodRow, PodRows, Slot};
 
 /// Dots that a slot's row shows at most.
 pub(super) const DOTS: usize = 12;
 
-/// The pods of one picture, counted.
+/// Pods, counted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pods {
-    /// The picture that they were counted in.
-    of: Option<Arc<Live>>,
+    /// Those that were counted.
+    of: Option<PodRows>,
     /// How many of the worst are known.
     rows: usize,
     blue: SlotPods,
@@ -53,13 +53,13 @@ impl Pods {
     }
 
     fn knows(&self, live: &Arc<Live>, rows: usize) -> bool {
-        self.rows >= rows && self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, live))
+        self.rows >= rows && self.of.as_ref().is_some_and(|of| of.is(&live.telemetry.pods))
     }
 
     fn count(live: &Arc<Live>, rows: usize) -> Self {
         let pods = &live.telemetry.pods;
-        let mut counted = Self { of: Some(Arc::clone(live)), rows, ..Self::default() };
-        for pod in pods {
+        let mut counted = Self { of: Some(pods.clone()), rows, ..Self::default() };
+        for pod in pods.iter() {
             let own = match pod.slot {
                 Some(Slot::Blue) => &mut counted.blue,
                 Some(Slot::Green) => &mut counted.green,
@@ -85,12 +85,12 @@ impl Pods {
 
     /// The pods to be looked at first: not ready, often restarted, young.
     pub(super) fn worst(&self) -> impl Iterator<Item = &PodRow> {
-        let pods = self.of.as_ref().map_or(&[][..], |live| &live.telemetry.pods);
-        self.worst.iter().filter_map(|at| pods.get(*at))
+        let pods = self.of.as_deref().unwrap_or_default();
+        self.worst.iter().filter_map(|at| pods.get(*at)).map(|pod| &**pod)
     }
 }
 
-fn worst_first(pods: &[PodRow], room: usize) -> Vec<usize> {
+fn worst_first(pods: &[Arc<PodRow>], room: usize) -> Vec<usize> {
     let key = |at: &usize| {
         let pod = &pods[*at];
         (pod.ready, Reverse((pod.restarts, pod.created_ms)), *at)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gonogo::engine::handle::Link;
 use gonogo::release::{
     Ask, Backup, BackupId, Clean, Digest, EffectKey, Epoch, Event, FORMAT, GateResult, GateVerdict,
-    Hold, Judgement, Latch, LatchedBy, Loss, PodRow, Principal, Reading, Record, Release,
+    Hold, Judgement, Latch, LatchedBy, Loss, PodRow, PodRows, Principal, Reading, Record, Release,
     ReleaseId, ReleaseResult, RestorePhase, RestoreReport, Revision, Rule, RuleVerdict, Seen, Seq,
     ServiceSlot, SessionId, Slot, StepEnd, StepResult, Verdict, Vote, Way,
 };
@@ -253,7 +253,7 @@ fn switched() -> Drive {
 
 fn pod(app: &str, slot: Slot, ready: bool) -> PodRow {
     PodRow {
-        name: Clean::new(app),
+        name: Clean::new(&format!("{app}-{slot}")),
         app: Clean::new(app),
         slot: Some(slot),
         phase: Clean::new("Running"),
@@ -273,12 +273,9 @@ fn the_way_back_is_priced_and_never_called_warm_unseen() {
          DB restore: NOT POSSIBLE, no backup in this release | guard: host7, pid 4711"
     );
     let telemetry = &mut drive.live.telemetry;
-    telemetry.pods = vec![
-        pod("backend", Slot::Blue, true),
-        pod("frontend", Slot::Blue, true),
-        pod("backend", Slot::Green, true),
-        pod("frontend", Slot::Green, true),
-    ];
+    let green = [pod("backend", Slot::Green, true), pod("frontend", Slot::Green, true)];
+    let beside = |blue: &[PodRow]| blue.iter().chain(&green).cloned().collect::<PodRows>();
+    telemetry.pods = beside(&[pod("backend", Slot::Blue, true), pod("frontend", Slot::Blue, true)]);
     telemetry.pods_at_ms = Some(Drive::new().now().wall_ms());
     drive.release.backups.push(Backup {
         id: BackupId::new("backup_1.dump").expect("a name"),
@@ -295,9 +292,10 @@ fn the_way_back_is_priced_and_never_called_warm_unseen() {
         "ROLLBACK NOW: BLUE warm, ~2 s, no data loss | \
          DB restore: time not measured, loses 10 s of writes | guard: host7, pid 4711"
     );
-    drive.live.telemetry.pods[1].ready = false;
+    let half = [pod("backend", Slot::Blue, true), pod("frontend", Slot::Blue, false)];
+    drive.live.telemetry.pods = beside(&half);
     assert!(price(&drive).contains("BLUE NOT READY, no frontend pod is"), "{}", price(&drive));
-    drive.live.telemetry.pods.drain(0..2);
+    drive.live.telemetry.pods = beside(&[]);
     assert!(price(&drive).contains("BLUE COLD, none of 0 pods ready"), "{}", price(&drive));
     drive.wait(60);
     assert!(price(&drive).contains("BLUE NOT SEEN for 1 min"), "{}", price(&drive));

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 
-use super::Live;
+use super::picture::Picture;
 use crate::release::{Clean, Command, Person, Record, Refusal, ReleaseId, Timestamp};
 
 /// The version of what stands in this file. Hello and refusal stay readable for ever.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// The longest line that a client may send: an ask is small.
 pub(super) const ASK_BYTES_MAX: usize = 64 * 1024;
 /// The longest line that a server may send: a picture of 10,000 pods has 2 MiB.
@@ -67,7 +67,7 @@ pub(super) enum FromServer {
     Hello(Box<ServerHello>),
     Refused(Refused),
     Record(Arc<Record>),
-    Live(Arc<Live>),
+    Live(Box<Picture>),
     Answer {
         id: u64,
         refusal: Option<Refusal>,

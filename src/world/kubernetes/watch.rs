@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryFutureExt};
@@ -83,7 +84,7 @@ pub struct ContainerExit {
 /// The rows that news adds up to.
 #[derive(Clone, Debug, Default)]
 pub struct PodTable {
-    rows: BTreeMap<Clean, PodRow>,
+    rows: BTreeMap<Clean, Arc<PodRow>>,
     at_ms: Option<i64>,
     error: Option<Clean>,
 }
@@ -92,11 +93,12 @@ impl PodTable {
     pub fn take(&mut self, news: PodNews) {
         let at = match news {
             PodNews::Listed { rows, at } => {
-                self.rows = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+                let named = |row: PodRow| (row.name.clone(), Arc::new(row));
+                self.rows = rows.into_iter().map(named).collect();
                 at
             }
             PodNews::Changed { row, at } => {
-                self.rows.insert(row.name.clone(), row);
+                self.rows.insert(row.name.clone(), Arc::new(row));
                 at
             }
             PodNews::Gone { name, at } => {
@@ -114,7 +116,7 @@ impl PodTable {
     }
 
     /// The rows by name.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = &PodRow> {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &Arc<PodRow>> {
         self.rows.values()
     }
 

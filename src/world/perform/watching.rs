@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::release::{PodRow, Slot, Telemetry};
+use crate::release::{PodRows, Slot, Telemetry};
 use crate::world::kubernetes::PodNews;
 use crate::world::{Site, World};
 
@@ -62,7 +62,7 @@ async fn watch_pods(
         let current = matches!(news, PodNews::Current { .. } | PodNews::Exited { .. });
         let (rows, at_ms, error) = world.board.with_table(|table| {
             table.take(news);
-            let rows: Option<Vec<PodRow>> = (!current).then(|| table.rows().cloned().collect());
+            let rows: Option<PodRows> = (!current).then(|| table.rows().cloned().collect());
             (rows, table.at_ms(), table.error().cloned())
         });
         change(&mut |telemetry| {

@@ -10,14 +10,15 @@ use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::picture::Picture;
 use super::super::wire::{
     BUFFER_BYTES, ClientHello, FrameError, Frames, FromClient, FromServer, NEWS_BYTES_MAX,
     PROTOCOL, ServerHello, push,
 };
-use super::super::{Envelope, Feed, Handle, Link, Live};
+use super::super::{Envelope, Feed, Handle, Link};
 use super::server::is_gone;
 use super::{Attaching, ConnectError};
-use crate::release::{Clean, Command, Event, Input, Refusal, ReleaseId};
+use crate::release::{Clean, Command, Event, Input, PodRows, Refusal, ReleaseId};
 use crate::world::disk::ShortWay;
 use crate::world::machine::user_id;
 
@@ -40,8 +41,17 @@ pub async fn connect(path: &Path, attaching: Attaching) -> Result<Handle, Connec
     let (wait_clock, wait_for, arriving) =
         (attaching.clock.clone(), attaching.pace.hello, Arc::clone(&feed));
     let path = path.to_owned();
-    let client =
-        Client { path, attaching, release, feed, asks, have: 0, ended: false, heard: false };
+    let client = Client {
+        path,
+        attaching,
+        release,
+        feed,
+        asks,
+        have: 0,
+        ended: false,
+        heard: false,
+        pods: None,
+    };
     tokio::spawn(client.run(line));
     // Whoever asks has seen what there was to see when they came.
     let arrived = arriving.reaches(usize::try_from(records).unwrap_or(usize::MAX));
@@ -166,6 +176,8 @@ struct Client {
     ended: bool,
     /// Whether the connection at hand has brought anything that could be used.
     heard: bool,
+    /// The pods of the picture that came last over it.
+    pods: Option<PodRows>,
 }
 
 /// What was sent and not answered, and what is still to be sent.
@@ -181,7 +193,7 @@ impl Client {
         let (shortest, longest) = self.attaching.pace.retry;
         let mut pause = shortest;
         loop {
-            self.heard = false;
+            (self.heard, self.pods) = (false, None);
             let why = match self.talk(line).await {
                 End::Closed => return self.feed.link(Link::Closed),
                 End::Unused => return self.let_go(),
@@ -281,7 +293,7 @@ impl Client {
                 self.have += 1;
                 self.feed.publish([record]);
             }
-            FromServer::Live(live) => self.show(live, hello),
+            FromServer::Live(picture) => self.show(*picture, hello)?,
             FromServer::Answer { id, refusal } => {
                 if let Some(Some(reply)) = sending.waiting.remove(&id) {
                     // Whoever asked may have left.
@@ -298,8 +310,11 @@ impl Client {
         Ok(())
     }
 
-    fn show(&self, live: Arc<Live>, hello: &ServerHello) {
-        let mut live = Arc::unwrap_or_clone(live);
+    fn show(&mut self, picture: Picture, hello: &ServerHello) -> Result<(), End> {
+        let Some(mut live) = picture.on(self.pods.as_ref()) else {
+            return Err(End::Lost("changes of pods came before the pods".into()));
+        };
+        self.pods = Some(live.telemetry.pods.clone());
         if hello.build != self.attaching.build {
             let (mine, theirs) = (&self.attaching.build, &hello.build);
             let note =
@@ -307,6 +322,7 @@ impl Client {
             live.vitals.notes.push(Clean::new(&note));
         }
         self.feed.show(live);
+        Ok(())
     }
 
     /// Connects again, however long it takes. What is asked meanwhile is refused.

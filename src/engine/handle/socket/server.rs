@@ -11,6 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::super::picture::Picture;
 use super::super::wire::{
     ASK_BYTES_MAX, AnyHello, BUFFER_BYTES, ClientHello, Frames, FromClient, FromServer,
     NEWS_BYTES_MAX, PROTOCOL, Refused, ServerHello, Wants, push,
@@ -310,6 +311,8 @@ async fn stream_news(
         clock.now().boot_ms.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(0))
     };
     let (mut shown, mut next_live): (Option<Arc<Live>>, u64) = (None, 0);
+    // The pods that the client has.
+    let mut pods = None;
     loop {
         let news = watch.take();
         for record in news.records {
@@ -318,7 +321,10 @@ async fn stream_news(
         let fresh = shown.as_ref().is_none_or(|shown| !Arc::ptr_eq(shown, &news.live));
         let pending = fresh && clock.now().boot_ms < next_live;
         if fresh && !pending {
-            out.push(&FromServer::Live(Arc::clone(&news.live))).await?;
+            let picture = Picture::of(&news.live, pods.as_ref());
+            if out.push(&FromServer::Live(Box::new(picture))).await? {
+                pods = Some(news.live.telemetry.pods.clone());
+            }
             shown = Some(news.live);
             next_live = after(pace.live);
         }
@@ -329,7 +335,9 @@ async fn stream_news(
         out.flush().await?;
         let until = if pending { next_live } else { after(pace.beat) };
         tokio::select! {
-            Some(answer) = answers.recv() => out.push(&answer).await?,
+            Some(answer) = answers.recv() => {
+                out.push(&answer).await?;
+            }
             () = watch.changed() => {}
             () = clock.sleep_until(until) => if !pending {
                 out.push(&FromServer::Beat).await?;
@@ -351,16 +359,20 @@ impl Out {
         self.flush().await
     }
 
-    /// Adds a frame; small ones travel together.
-    async fn push(&mut self, frame: &FromServer) -> io::Result<()> {
+    /// Adds a frame; small ones travel together. Answers whether it goes at all.
+    async fn push(&mut self, frame: &FromServer) -> io::Result<bool> {
         let start = self.buffer.len();
         push(&mut self.buffer, frame);
-        if self.buffer.len() - start > NEWS_BYTES_MAX {
+        let goes = self.buffer.len() - start <= NEWS_BYTES_MAX;
+        if !goes {
             // A picture this large is left out, and the next one may be smaller. A record this
             // large would leave a gap, which the client takes for what it is: a lost link.
             self.buffer.truncate(start);
         }
-        if self.buffer.len() >= BUFFER_BYTES { self.flush().await } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush().await?;
+        }
+        Ok(goes)
     }
 
     /// Writes what there is; a client that does not take it in time is an error.
@@ -424,8 +436,8 @@ mod tests {
     fn a_hello_of_another_version_release_or_person_is_refused_with_the_reason() {
         assert!(greeted(hello()).is_ok());
         assert!(greeted(ClientHello { build: "2".into(), ..hello() }).is_ok());
-        let version = greeted(ClientHello { protocol: 2, ..hello() }).expect_err("a version");
-        assert!(version.version && version.why.as_str().contains("you speak 2"));
+        let version = greeted(ClientHello { protocol: 1, ..hello() }).expect_err("a version");
+        assert!(version.version && version.why.as_str().contains("you speak 1"));
         let other = Some(ReleaseId::new("r-9").expect("an id"));
         let release = greeted(ClientHello { release: other, ..hello() }).expect_err("a release");
         assert!(!release.version && release.why.as_str().contains("r-1123.1"));
