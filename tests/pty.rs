@@ -122,6 +122,26 @@ fn f54_a_terminal_that_hangs_up_ends_the_cockpit() {
 }
 
 #[test]
+fn f59_the_first_key_after_another_size_is_not_lost() {
+    let desk = Desk::new();
+    let (mut term, before) = desk.rehearse((120, 36));
+    for (size, key) in [((90, 24), 'Z'), ((150, 40), 'V'), ((70, 20), 'Z'), ((200, 50), 'V')] {
+        term.resize(size).expect("another size");
+        let last = usize::from(size.0) - 1;
+        let edge = |screen: &vt100::Screen| {
+            screen.rows(0, size.0).any(|row| row.chars().nth(last).is_some_and(|c| c == '┐'))
+        };
+        term.wait("a frame of that size", PATIENCE, edge).unwrap_or_else(|why| panic!("{why}"));
+        term.send(&key.to_string()).expect("typed");
+        let says = format!("{key} does nothing");
+        term.wait_text(&says, PATIENCE).unwrap_or_else(|why| panic!("{why}"));
+    }
+    send(&term, Signal::TERM);
+    term.finish().expect("an end");
+    is_given_back(&term, &before);
+}
+
+#[test]
 fn f59_it_follows_every_size_also_the_smallest() {
     let desk = Desk::new();
     let (mut term, before) = desk.rehearse((120, 36));

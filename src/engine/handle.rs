@@ -145,6 +145,11 @@ impl Handle {
         })
     }
 
+    /// How many lines an effect's log has by now.
+    pub fn log_lines(&self, key: &EffectKey) -> Result<usize, Clean> {
+        self.with_log(key, |log| Ok(log.lines()))
+    }
+
     /// The last `count` lines of an effect's log.
     pub fn log_tail(&self, key: &EffectKey, count: usize) -> Result<LogPage, Clean> {
         self.with_log(key, |log| {

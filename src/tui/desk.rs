@@ -23,6 +23,7 @@ use super::ui::{History, Ui, WHICH_KEY_MS, Who, is_cut_off};
 use crate::engine::handle::{Clock, Follower, Handle, Link, Raw, Snapshot, Tape, Triaged};
 use crate::release::{
     Ask, Clean, Command, Finding, Policy, Principal, Refusal, Release, ReleaseId, Seq, StepId,
+    StepStatus,
 };
 
 /// The list of releases is read again after this long while it is looked at, in milliseconds.
@@ -267,6 +268,10 @@ impl Desk {
         self.look();
     }
 
+    pub(super) fn size(&self) -> (u16, u16) {
+        self.ui.size
+    }
+
     pub(super) fn resize(&mut self, size: (u16, u16)) {
         self.ui.size = size;
         self.look();
@@ -496,16 +501,22 @@ impl Desk {
         }
     }
 
+    /// Whether the log that is shown may get more lines, and they are to be seen at once.
+    pub(super) fn follows_a_log(&self) -> bool {
+        let shown = self.ui.log.step().filter(|_| self.ui.log.follow);
+        let step = shown.and_then(|id| self.snapshot().release.steps.get(&id));
+        self.ui.screen == Screen::Release
+            && step.is_some_and(|step| step.status == StepStatus::Running)
+    }
+
+    /// Whether the log that is shown has lines that are not on the screen.
+    pub(super) fn log_has_grown(&self) -> bool {
+        self.ui.log.has_grown(&self.handle)
+    }
+
     /// In how many milliseconds the screen looks different although nothing happened.
     pub(super) fn ages_in_ms(&self) -> Option<u64> {
         let snapshot = self.snapshot();
-        let running = self.ui.log.key.as_ref().and_then(|key| {
-            let step = match &key.cause {
-                crate::release::Cause::Step(id) => snapshot.release.steps.get(id)?,
-                _ => return None,
-            };
-            Some(step.status == crate::release::StepStatus::Running)
-        });
         if self.player.as_ref().is_some_and(Player::is_playing) {
             return Some(100);
         }
@@ -526,9 +537,6 @@ impl Desk {
             | Screen::Restore
             | Screen::Timeline
             | Screen::Findings => {}
-        }
-        if self.ui.log.follow && running == Some(true) {
-            return Some(250);
         }
         let telemetry = &snapshot.live.telemetry;
         let ages = snapshot.release.result.is_none()

@@ -80,6 +80,16 @@ impl LogView {
         self.read = None;
     }
 
+    /// Whether there are other lines than those of the page. What a replay shows does not grow by
+    /// itself.
+    pub(super) fn has_grown(&self, handle: &Handle) -> bool {
+        if self.until_ms.is_some() {
+            return false;
+        }
+        let known = self.error.is_none().then_some(self.page.total);
+        self.key.as_ref().is_some_and(|key| handle.log_lines(key).ok() != known)
+    }
+
     /// Reads the lines of the window, unless they are on the page.
     pub(super) fn fetch(&mut self, handle: &Handle) {
         let Some(key) = &self.key else { return };

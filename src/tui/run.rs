@@ -22,6 +22,9 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Whoever types all the time still sees what happens, so often at least.
 const STARVED_MS: u64 = 250;
 
+/// A log that is followed is looked at so often; only what has come there makes a frame.
+const LOG_MS: u64 = 250;
+
 /// A frame that took longer to be written met a terminal that is stopped or slow.
 const STUCK_MS: u64 = 100;
 
@@ -151,7 +154,7 @@ async fn turn(
         if !by_hand || now_ms >= last.taken_ms.saturating_add(STARVED_MS) {
             desk.catch_up();
             last.taken_ms = now_ms;
-            screen.measure()?;
+            measure(desk, screen)?;
         }
         if !Screen::is_ours() {
             return Err(TuiError::Broken);
@@ -168,14 +171,11 @@ async fn turn(
         let woken = wait(desk, clock, screen, keyboard, signals, last).await;
         by_hand = matches!(woken, Woken::Event(_));
         match woken {
-            Woken::Time => {}
+            Woken::Time | Woken::Resized => {}
             Woken::Signal | Woken::Event(None) => return Ok(Leave::HungUp),
             Woken::Event(Some(event)) => {
                 let mut next = Some(event);
                 while let Some(event) = next {
-                    if let Event::Resize(..) = event {
-                        screen.measure()?;
-                    }
                     match take(desk, clock, event) {
                         Todo::Leave => return Ok(Leave::Detached),
                         Todo::Suspend => screen.suspend()?,
@@ -207,6 +207,8 @@ struct Last {
 /// Why the next frame is drawn.
 enum Woken {
     Time,
+    Resized,
+    /// One after which the cockpit ends.
     Signal,
     Event(Option<Event>),
 }
@@ -220,13 +222,19 @@ async fn wait(
     Last { drawn_ms, taken_ms, blocked }: Last,
 ) -> Woken {
     let mut due_ms = desk.ages_in_ms().map(|ms| taken_ms.saturating_add(ms));
+    let mut look_ms = taken_ms.saturating_add(LOG_MS);
     let (mut news, mut writing) = (false, true);
     loop {
         let at_ms = due_ms.unwrap_or(u64::MAX);
         tokio::select! {
             biased;
             event = keyboard.next() => return Woken::Event(event),
-            () = signals.any() => return Woken::Signal,
+            woken = signals.next() => {
+                if matches!(woken, Woken::Resized) {
+                    keyboard.resized();
+                }
+                return woken;
+            }
             () = screen.progress.idle(), if writing => {
                 writing = false;
                 let took_ms = clock.now().boot_ms.saturating_sub(drawn_ms);
@@ -240,6 +248,12 @@ async fn wait(
                 desk.painted();
             }
             () = clock.sleep_until(at_ms), if due_ms.is_some() && !writing => return Woken::Time,
+            () = clock.sleep_until(look_ms), if !writing && desk.follows_a_log() => {
+                if desk.log_has_grown() {
+                    return Woken::Time;
+                }
+                look_ms = look_ms.saturating_add(LOG_MS);
+            }
             () = desk.changed(), if !news => {
                 news = true;
                 let frame_ms = u64::try_from(FRAME.as_millis()).unwrap_or(33);
@@ -256,15 +270,26 @@ fn take(desk: &mut Desk, clock: &Clock, event: Event) -> Todo {
         Event::Key(key) if key.kind != KeyEventKind::Release => return desk.key(key, now_ms),
         Event::Mouse(mouse) => return desk.mouse(mouse, now_ms),
         Event::Paste(text) => desk.paste(&text, now_ms),
-        Event::Resize(columns, rows) => desk.resize((columns, rows)),
+        // That there is another size a signal tells, also to who presses nothing.
         _ => {}
     }
     Todo::Nothing
 }
 
-/// The signals after which the terminal must be as it was.
+/// Takes the terminal's size, which may have become another one.
+fn measure(desk: &mut Desk, screen: &mut Screen) -> io::Result<()> {
+    screen.measure()?;
+    if desk.size() != screen.size() {
+        desk.resize(screen.size());
+    }
+    Ok(())
+}
+
 struct Signals {
+    /// Those after which the terminal must be as it was.
     all: [Signal; 4],
+    /// The terminal has another size.
+    resized: Signal,
 }
 
 impl Signals {
@@ -276,16 +301,17 @@ impl Signals {
             on(SignalKind::interrupt())?,
             on(SignalKind::quit())?,
         ];
-        Ok(Self { all })
+        Ok(Self { all, resized: on(SignalKind::window_change())? })
     }
 
-    async fn any(&mut self) {
+    async fn next(&mut self) -> Woken {
         let [terminate, hang_up, interrupt, quit] = &mut self.all;
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = quit.recv() => {}
+            _ = terminate.recv() => Woken::Signal,
+            _ = hang_up.recv() => Woken::Signal,
+            _ = interrupt.recv() => Woken::Signal,
+            _ = quit.recv() => Woken::Signal,
+            _ = self.resized.recv() => Woken::Resized,
         }
     }
 }

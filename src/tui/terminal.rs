@@ -8,7 +8,6 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::tui::drawing::Drawing;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::{Hide, Show};
@@ -22,9 +21,11 @@ use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::backend::CrosstermBackend;
+use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::sync::mpsc;
 
 use super::canvas::Canvas;
+use super::drawing::Drawing;
 use super::outlet::{Outlet, Progress};
 use crate::release::Clean;
 
@@ -32,11 +33,9 @@ use crate::release::Clean;
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// The way to the terminal while it is ours, for whoever has to close it in a hurry.
 static WAY: Mutex<Option<Progress>> = Mutex::new(None);
-/// Set when the terminal has to be left by whoever reads it.
-static STOP: AtomicBool = AtomicBool::new(false);
 
-/// How long the reading thread waits before it looks whether it is still wanted.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// What a signal brings is there within this time, whichever thread the signal came to.
+const SIGNALLED: Duration = Duration::from_millis(20);
 /// How long a terminal may take for its last frame before it is left as it is.
 const LAST_FRAME: Duration = Duration::from_millis(500);
 /// Text that is handed to the clipboard, in bytes: terminals take no more.
@@ -224,45 +223,72 @@ fn restore_on_panic() {
     });
 }
 
-/// Waits for input, at most for `limit`, and says whether the terminal is still there. One that
-/// hung up is readable for ever and never says anything, so reading on would never end (fault F54).
-fn is_there(limit: Duration) -> bool {
+/// Why the thread that reads the terminal woke.
+enum Stirred {
+    /// There may be input.
+    Terminal,
+    /// It was told to look.
+    Poked,
+    /// The terminal is gone, or nothing more is wanted of it.
+    Over,
+}
+
+/// Waits for input, at most for `limit`. A terminal that hung up is readable for ever and never
+/// says anything, so reading on would never end (fault F54). It is wanted until the other end of
+/// `wanted` is closed.
+fn stirred(wanted: &OwnedFd, limit: Option<Duration>) -> Stirred {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
-    let mut files = [PollFd::new(&stdin, PollFlags::IN)];
-    let limit = Timespec::try_from(limit).ok();
+    let mut files = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(wanted, PollFlags::IN)];
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     let mut found = poll(&mut files, limit.as_ref());
     while found == Err(rustix::io::Errno::INTR) {
-        // The signal may be the one of the hang-up itself, so a signal says nothing; what it
-        // brought for the screen, another size, is not kept waiting.
+        // The signal may be the one of the hang-up itself, so a signal says nothing.
         found = poll(&mut files, Some(&Timespec::default()));
     }
     let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-    found.is_ok() && !files[0].revents().intersects(gone)
+    if found.is_err() || files.iter().any(|file| file.revents().intersects(gone)) {
+        return Stirred::Over;
+    }
+    if !files[1].revents().contains(PollFlags::IN) {
+        return Stirred::Terminal;
+    }
+    // Whatever could not be read now wakes it again.
+    let _ = rustix::io::read(wanted, &mut [0; 16]);
+    Stirred::Poked
 }
 
 /// The thread that reads the terminal, so that no key waits for a frame and no frame for a key.
 pub(super) struct Keyboard {
     events: mpsc::Receiver<Event>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when nothing more is to be read, and written to when there is something to be seen
+    /// besides input; the thread notices at once.
+    wanted: Option<OwnedFd>,
     /// Closed when the thread ends.
     over: std::sync::mpsc::Receiver<()>,
 }
 
 impl Keyboard {
     pub(super) fn open() -> io::Result<Self> {
-        STOP.store(false, Ordering::SeqCst);
+        let (want, wanted) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         let (sender, events) = mpsc::channel(EVENTS);
         let (reading, over) = std::sync::mpsc::channel();
         let read = move || {
             let _reading = reading;
             // Keys that came in one go were read in one go: the terminal says nothing of the rest.
-            let mut limit = Duration::ZERO;
-            while !STOP.load(Ordering::SeqCst) && is_there(limit) {
-                let ready = event::poll(Duration::ZERO);
+            // After that it waits for as long as it takes, so that an idle cockpit costs nothing.
+            let mut limit = Some(Duration::ZERO);
+            loop {
+                let patience = match stirred(&want, limit) {
+                    Stirred::Terminal => Duration::ZERO,
+                    Stirred::Poked => SIGNALLED,
+                    Stirred::Over => return,
+                };
+                let ready = event::poll(patience);
                 let event = match ready {
                     Ok(false) => {
-                        limit = LOOK_UP;
+                        limit = None;
                         continue;
                     }
                     Ok(true) => event::read(),
@@ -272,16 +298,26 @@ impl Keyboard {
                 if sender.blocking_send(event).is_err() {
                     return;
                 }
-                limit = Duration::ZERO;
+                limit = Some(Duration::ZERO);
             }
         };
         let thread = std::thread::Builder::new().name("keys".to_owned()).spawn(read)?;
-        Ok(Self { events, thread: Some(thread), over })
+        Ok(Self { events, thread: Some(thread), wanted: Some(wanted), over })
     }
 
     /// The next event; none when the terminal is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
+    }
+
+    /// The terminal has another size, which a signal told. The library keeps a note of that signal
+    /// among the events; one that lies there when a key comes hides the key from it until the next
+    /// one comes, so the note is taken away at once.
+    pub(super) fn resized(&self) {
+        if let Some(wanted) = &self.wanted {
+            // A pipe that is full wakes the thread as well.
+            let _ = rustix::io::write(wanted, &[0]);
+        }
     }
 
     /// An event that is there already.
@@ -293,7 +329,7 @@ impl Keyboard {
 impl Drop for Keyboard {
     fn drop(&mut self) {
         // What is typed from now on is for whoever has the terminal next.
-        STOP.store(true, Ordering::SeqCst);
+        self.wanted = None;
         self.events.close();
         // A terminal that hung up between two looks is read without an end: it ends with us.
         let ended = self.over.recv_timeout(LAST_FRAME) != Err(RecvTimeoutError::Timeout);
