@@ -100,7 +100,7 @@ fn write_line(
     goal: &str,
     ok: &str,
 ) -> io::Result<()> {
-    writeln!(out, "| {name:36} | {ours:>19} | {beside:52} | {ratio:>7} | {goal:7} | {ok:6} |")
+    writeln!(out, "| {name:36} | {ours:>19} | {beside:52} | {ratio:>7} | {goal:9} | {ok:6} |")
 }
 
 fn main() -> ExitCode {
