@@ -154,7 +154,6 @@ async fn turn(
         if !by_hand || now_ms >= last.taken_ms.saturating_add(STARVED_MS) {
             desk.catch_up();
             last.taken_ms = now_ms;
-            measure(desk, screen)?;
         }
         if !Screen::is_ours() {
             return Err(TuiError::Broken);
@@ -171,11 +170,14 @@ async fn turn(
         let woken = wait(desk, clock, screen, keyboard, signals, last).await;
         by_hand = matches!(woken, Woken::Event(_));
         match woken {
-            Woken::Time | Woken::Resized => {}
+            Woken::Time => {}
             Woken::Signal | Woken::Event(None) => return Ok(Leave::HungUp),
             Woken::Event(Some(event)) => {
                 let mut next = Some(event);
                 while let Some(event) = next {
+                    if let Event::Resize(..) = event {
+                        measure(desk, screen)?;
+                    }
                     match take(desk, clock, event) {
                         Todo::Leave => return Ok(Leave::Detached),
                         Todo::Suspend => screen.suspend()?,
@@ -207,7 +209,6 @@ struct Last {
 /// Why the next frame is drawn.
 enum Woken {
     Time,
-    Resized,
     /// One after which the cockpit ends.
     Signal,
     Event(Option<Event>),
@@ -229,11 +230,11 @@ async fn wait(
         tokio::select! {
             biased;
             event = keyboard.next() => return Woken::Event(event),
-            woken = signals.next() => {
-                if matches!(woken, Woken::Resized) {
-                    keyboard.resized();
+            ended = signals.next() => {
+                if ended {
+                    return Woken::Signal;
                 }
-                return woken;
+                keyboard.resized();
             }
             () = screen.progress.idle(), if writing => {
                 writing = false;
@@ -270,7 +271,6 @@ fn take(desk: &mut Desk, clock: &Clock, event: Event) -> Todo {
         Event::Key(key) if key.kind != KeyEventKind::Release => return desk.key(key, now_ms),
         Event::Mouse(mouse) => return desk.mouse(mouse, now_ms),
         Event::Paste(text) => desk.paste(&text, now_ms),
-        // That there is another size a signal tells, also to who presses nothing.
         _ => {}
     }
     Todo::Nothing
@@ -304,14 +304,15 @@ impl Signals {
         Ok(Self { all, resized: on(SignalKind::window_change())? })
     }
 
-    async fn next(&mut self) -> Woken {
+    /// Waits for one; answers whether it is one to end.
+    async fn next(&mut self) -> bool {
         let [terminate, hang_up, interrupt, quit] = &mut self.all;
         tokio::select! {
-            _ = terminate.recv() => Woken::Signal,
-            _ = hang_up.recv() => Woken::Signal,
-            _ = interrupt.recv() => Woken::Signal,
-            _ = quit.recv() => Woken::Signal,
-            _ = self.resized.recv() => Woken::Resized,
+            _ = terminate.recv() => true,
+            _ = hang_up.recv() => true,
+            _ = interrupt.recv() => true,
+            _ = quit.recv() => true,
+            _ = self.resized.recv() => false,
         }
     }
 }

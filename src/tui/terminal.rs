@@ -224,6 +224,7 @@ fn restore_on_panic() {
 }
 
 /// Why the thread that reads the terminal woke.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stirred {
     /// There may be input.
     Terminal,
@@ -280,13 +281,16 @@ impl Keyboard {
             // After that it waits for as long as it takes, so that an idle cockpit costs nothing.
             let mut limit = Some(Duration::ZERO);
             loop {
-                let patience = match stirred(&want, limit) {
+                let stirred = stirred(&want, limit);
+                let patience = match stirred {
                     Stirred::Terminal => Duration::ZERO,
                     Stirred::Poked => SIGNALLED,
                     Stirred::Over => return,
                 };
                 let ready = event::poll(patience);
                 let event = match ready {
+                    // Whoever poked waits for the answer, whatever became of the note.
+                    Ok(false) if stirred == Stirred::Poked => Ok(Event::Resize(0, 0)),
                     Ok(false) => {
                         limit = None;
                         continue;
@@ -312,7 +316,8 @@ impl Keyboard {
 
     /// The terminal has another size, which a signal told. The library keeps a note of that signal
     /// among the events; one that lies there when a key comes hides the key from it until the next
-    /// one comes, so the note is taken away at once.
+    /// one comes, so the note is taken away first: the event comes back as any other, and only then
+    /// is the size taken and a frame of it drawn.
     pub(super) fn resized(&self) {
         if let Some(wanted) = &self.wanted {
             // A pipe that is full wakes the thread as well.
