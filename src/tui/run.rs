@@ -253,7 +253,7 @@ async fn wait(
                 if desk.log_has_grown() {
                     return Woken::Time;
                 }
-                look_ms = look_ms.saturating_add(LOG_MS);
+                look_ms = clock.now().boot_ms.saturating_add(LOG_MS);
             }
             () = desk.changed(), if !news => {
                 news = true;
